@@ -1,0 +1,69 @@
+/* app/core/err.c - filling, wrapping and moving errors. */
+#include "app/core/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool wb_fail(struct wb_err *err, enum wb_code code, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (err == NULL)
+        return false;
+    err->code = code;
+    va_start(ap, fmt);
+    vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool wb_wrap(struct wb_err *err, const char *fmt, ...)
+{
+    char inner[sizeof err->msg];
+    va_list ap;
+    size_t used;
+
+    if (err == NULL)
+        return false;
+    memcpy(inner, err->msg, sizeof inner);
+    va_start(ap, fmt);
+    vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+    va_end(ap);
+    used = strlen(err->msg);
+    snprintf(err->msg + used, sizeof err->msg - used, ": %s", inner);
+    return false;
+}
+
+bool wb_fail_errno(struct wb_err *err, const char *fmt, ...)
+{
+    int number = errno;
+    enum wb_code code = WB_EIO;
+    char text[128];
+    va_list ap;
+    size_t used;
+
+    if (err == NULL)
+        return false;
+    if (number == ENOSPC || number == EDQUOT)
+        code = WB_ENOSPC;
+    else if (number == ENOENT)
+        code = WB_ENOTFOUND;
+    err->code = code;
+    va_start(ap, fmt);
+    vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+    va_end(ap);
+    used = strlen(err->msg);
+    if (strerror_r(number, text, sizeof text) != 0)
+        snprintf(text, sizeof text, "error %d", number);
+    snprintf(err->msg + used, sizeof err->msg - used, ": %s", text);
+    return false;
+}
+
+bool wb_err_move(struct wb_err *to, const struct wb_err *from)
+{
+    if (to != NULL)
+        *to = *from;
+    return false;
+}
