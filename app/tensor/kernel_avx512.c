@@ -1,0 +1,327 @@
+/* app/tensor/kernel_avx512.c - AVX-512 F, BW, DQ, VL: 16 lanes in two registers of doubles. */
+#include "app/tensor/kernel_tables.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(                                                                     \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt"))), apply_to = function)
+#else
+#pragma GCC optimize("O3", "no-math-errno", "no-trapping-math")
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt,prefer-vector-width=512")
+#endif
+
+#include "app/tensor/kernel_lanes.h"
+#include "app/tensor/kernel_loop.h"
+#include "app/tensor/kernel_map.h"
+
+/* --- float16 --------------------------------------------------------------------------------- */
+
+static void widen_f16(size_t n, const void *src, float *out)
+{
+    size_t i = 0;
+
+    for (; n - i >= 16; i += 16)
+        _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm256_loadu_si256(
+                                      (const void *)((const char *)src + 2 * i))));
+    for (; i < n; i++)
+        out[i] = decode_f16(load16(src, i));
+}
+
+static void narrow_f16(size_t n, const float *x, void *dst)
+{
+    size_t i = 0;
+
+    for (; n - i >= 16; i += 16)
+        _mm256_storeu_si256((void *)((char *)dst + 2 * i),
+                            _mm512_cvtps_ph(_mm512_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+    for (; i < n; i++)
+        store16(dst, i, encode_f16(x[i]));
+}
+
+/* --- sums ------------------------------------------------------------------------------------ */
+
+/* Eight doubles a register, 16 lanes. */
+struct lanes {
+    __m512d a, b;
+};
+
+static inline struct lanes lanes_load(const double *lanes)
+{
+    return (struct lanes){ _mm512_loadu_pd(lanes), _mm512_loadu_pd(lanes + 8) };
+}
+
+static inline void lanes_put(struct lanes s, double *lanes)
+{
+    _mm512_storeu_pd(lanes, s.a);
+    _mm512_storeu_pd(lanes + 8, s.b);
+}
+
+static inline struct lanes doubles(__m512 v)
+{
+    return (struct lanes){ _mm512_cvtps_pd(_mm512_castps512_ps256(v)),
+                           _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)) };
+}
+
+static inline struct lanes doubles_at(const float *x)
+{
+    return (struct lanes){ _mm512_cvtps_pd(_mm256_loadu_ps(x)), _mm512_cvtps_pd(_mm256_loadu_ps(x + 8)) };
+}
+
+static inline struct lanes lanes_add(struct lanes s, struct lanes v)
+{
+    return (struct lanes){ _mm512_add_pd(s.a, v.a), _mm512_add_pd(s.b, v.b) };
+}
+
+/* The product of two float32 numbers is exact in double: as a product and a sum. */
+static inline struct lanes lanes_add_product(struct lanes s, struct lanes v, struct lanes w)
+{
+    return (struct lanes){ _mm512_fmadd_pd(v.a, w.a, s.a), _mm512_fmadd_pd(v.b, w.b, s.b) };
+}
+
+static inline __m512 magnitude(__m512 v)
+{
+    return _mm512_castsi512_ps(_mm512_and_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(INT32_MAX)));
+}
+
+static void sum(size_t n, const float *x, double *lanes)
+{
+    struct lanes s = lanes_load(lanes);
+    size_t i = 0;
+
+    for (; n - i >= WB_LANES; i += WB_LANES)
+        s = lanes_add(s, doubles_at(x + i));
+    lanes_put(s, lanes);
+    for (size_t l = 0; i < n; i++, l++)
+        lanes[l] += (double)x[i];
+    lanes_store(lanes, lanes);
+}
+
+static void sum_abs(size_t n, const float *x, double *lanes)
+{
+    struct lanes s = lanes_load(lanes);
+    size_t i = 0;
+
+    for (; n - i >= WB_LANES; i += WB_LANES)
+        s = lanes_add(s, doubles(magnitude(_mm512_loadu_ps(x + i))));
+    lanes_put(s, lanes);
+    for (size_t l = 0; i < n; i++, l++)
+        lanes[l] += (double)element_abs(x[i]);
+    lanes_store(lanes, lanes);
+}
+
+static void sum_squares(size_t n, const float *x, double *lanes)
+{
+    struct lanes s = lanes_load(lanes);
+    size_t i = 0;
+
+    for (; n - i >= WB_LANES; i += WB_LANES) {
+        struct lanes v = doubles_at(x + i);
+
+        s = lanes_add_product(s, v, v);
+    }
+    lanes_put(s, lanes);
+    for (size_t l = 0; i < n; i++, l++)
+        lanes[l] += (double)x[i] * (double)x[i];
+    lanes_store(lanes, lanes);
+}
+
+static void dot(size_t n, const float *x, const float *y, double *lanes)
+{
+    struct lanes s = lanes_load(lanes);
+    size_t i = 0;
+
+    for (; n - i >= WB_LANES; i += WB_LANES)
+        s = lanes_add_product(s, doubles_at(x + i), doubles_at(y + i));
+    lanes_put(s, lanes);
+    for (size_t l = 0; i < n; i++, l++)
+        lanes[l] += (double)x[i] * (double)y[i];
+    lanes_store(lanes, lanes);
+}
+
+/* --- statistics ------------------------------------------------------------------------------ */
+
+static inline unsigned count_true(__mmask16 mask)
+{
+    return (unsigned)__builtin_popcount(mask);
+}
+
+/* Infinities and NaN. */
+static inline __mmask16 nonfinite(__m512 v)
+{
+    return _mm512_cmpge_epi32_mask(_mm512_castps_si512(magnitude(v)), _mm512_set1_epi32((int32_t)F32_INF));
+}
+
+static inline float least(__m512 v, float start)
+{
+    float part[WB_LANES];
+
+    _mm512_storeu_ps(part, v);
+    return least_of(part, WB_LANES, start);
+}
+
+static inline float greatest(__m512 v, float start)
+{
+    float part[WB_LANES];
+
+    _mm512_storeu_ps(part, v);
+    return greatest_of(part, WB_LANES, start);
+}
+
+/* Blocks of finite numbers in vectors; a block with another goes element by element. */
+static void stats(size_t n, const float *x, struct wb_stats *acc, double lanes[2][WB_LANES])
+{
+    struct lanes s = lanes_load(lanes[0]), q = lanes_load(lanes[1]);
+    __m512 low = _mm512_set1_ps(INFINITY), high = _mm512_set1_ps(-INFINITY), most = _mm512_setzero_ps();
+    size_t i = 0;
+
+    for (; n - i >= WB_LANES; i += WB_LANES) {
+        __m512 v = _mm512_loadu_ps(x + i);
+        struct lanes d = doubles_at(x + i);
+
+        if (nonfinite(v) != 0) {
+            lanes_put(s, lanes[0]);
+            lanes_put(q, lanes[1]);
+            for (size_t l = 0; l < WB_LANES; l++)
+                stats_element(x[i + l], acc, lanes, l);
+            s = lanes_load(lanes[0]);
+            q = lanes_load(lanes[1]);
+            continue;
+        }
+        s = lanes_add(s, d);
+        q = lanes_add_product(q, d, d);
+        acc->zero += count_true(_mm512_cmpeq_ps_mask(v, _mm512_setzero_ps()));
+        low = _mm512_min_ps(low, v);
+        high = _mm512_max_ps(high, v);
+        most = _mm512_max_ps(most, magnitude(v));
+    }
+    lanes_put(s, lanes[0]);
+    lanes_put(q, lanes[1]);
+    acc->min = least(low, acc->min);
+    acc->max = greatest(high, acc->max);
+    acc->absmax = greatest(most, acc->absmax);
+    for (size_t l = 0; i < n; i++, l++)
+        stats_element(x[i], acc, lanes, l);
+    stats_close(n, acc, lanes);
+}
+
+/* Bits where sign(x) != sign(y): one of them zero, or both not and opposite. */
+static inline __mmask16 unlike(__m512 x, __m512 y)
+{
+    __mmask16 x_zero = _mm512_cmpeq_ps_mask(x, _mm512_setzero_ps());
+    __mmask16 y_zero = _mm512_cmpeq_ps_mask(y, _mm512_setzero_ps());
+    __mmask16 opposite = _mm512_movepi32_mask(_mm512_castps_si512(_mm512_xor_ps(x, y)));
+
+    return (__mmask16)((x_zero ^ y_zero) | (opposite & ~x_zero));
+}
+
+static void pair_stats(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
+                       double lanes[4][WB_LANES])
+{
+    struct lanes xx = lanes_load(lanes[0]), yy = lanes_load(lanes[1]), xy = lanes_load(lanes[2]),
+                 dd = lanes_load(lanes[3]);
+    __m512 most = _mm512_setzero_ps();
+    size_t i = 0;
+
+    for (; n - i >= WB_LANES; i += WB_LANES) {
+        __m512 v = _mm512_loadu_ps(x + i), w = _mm512_loadu_ps(y + i), delta = _mm512_sub_ps(w, v);
+        struct lanes a = doubles_at(x + i), b = doubles_at(y + i), d = doubles(delta);
+
+        if ((nonfinite(v) | nonfinite(w)) != 0) {
+            lanes_put(xx, lanes[0]);
+            lanes_put(yy, lanes[1]);
+            lanes_put(xy, lanes[2]);
+            lanes_put(dd, lanes[3]);
+            for (size_t l = 0; l < WB_LANES; l++)
+                pair_element(x[i + l], y[i + l], acc, lanes, l);
+            xx = lanes_load(lanes[0]);
+            yy = lanes_load(lanes[1]);
+            xy = lanes_load(lanes[2]);
+            dd = lanes_load(lanes[3]);
+            continue;
+        }
+        xx = lanes_add_product(xx, a, a);
+        yy = lanes_add_product(yy, b, b);
+        xy = lanes_add_product(xy, a, b);
+        dd = lanes_add_product(dd, d, d);
+        acc->unequal += count_true(_mm512_cmpneq_ps_mask(v, w));
+        acc->same_sign += WB_LANES - count_true(unlike(v, w));
+        most = _mm512_max_ps(most, magnitude(delta));
+    }
+    lanes_put(xx, lanes[0]);
+    lanes_put(yy, lanes[1]);
+    lanes_put(xy, lanes[2]);
+    lanes_put(dd, lanes[3]);
+    acc->max_abs = greatest(most, acc->max_abs);
+    for (size_t l = 0; i < n; i++, l++)
+        pair_element(x[i], y[i], acc, lanes, l);
+    pair_close(n, acc, lanes);
+}
+
+/* --- selection ------------------------------------------------------------------------------- */
+
+static inline __m512i key_abs(__m512 v)
+{
+    return _mm512_castps_si512(magnitude(v));
+}
+
+static inline __m512i key_signed(__m512 v)
+{
+    __m512i u = _mm512_castps_si512(_mm512_add_ps(v, _mm512_setzero_ps()));
+    __m512i flip = _mm512_or_epi32(_mm512_srai_epi32(u, 31), _mm512_set1_epi32(INT32_MIN));
+
+    return _mm512_xor_epi32(u, flip);
+}
+
+/* The whole register is stored: the list has room for n, and used <= i. (Compressing right into
+ * memory is many times slower on some processors.) */
+#define BRACKET(name, vector_key, element_key)                                                    \
+    static size_t name(size_t n, const float *x, uint32_t low, uint32_t high,                     \
+                       struct wb_bracket_counts *counts, uint32_t *list)                          \
+    {                                                                                             \
+        const __m512i least_key = _mm512_set1_epi32((int32_t)low);                                \
+        const __m512i most_key = _mm512_set1_epi32((int32_t)high);                                \
+        size_t i = 0, used = 0;                                                                   \
+                                                                                                  \
+        for (; n - i >= 16; i += 16) {                                                            \
+            __m512i key = vector_key(_mm512_loadu_ps(x + i));                                     \
+            __mmask16 above = _mm512_cmpgt_epu32_mask(key, most_key);                             \
+            __mmask16 hits = _mm512_mask_cmpge_epu32_mask((__mmask16)~above, key, least_key);     \
+            __mmask16 at_high, at_low, inside;                                                    \
+                                                                                                  \
+            counts->above += count_true(above);                                                   \
+            if (hits == 0)                                                                        \
+                continue;                                                                         \
+            at_high = _mm512_cmpeq_epi32_mask(key, most_key);                                     \
+            at_low = (__mmask16)(_mm512_cmpeq_epi32_mask(key, least_key) & ~at_high);             \
+            inside = (__mmask16)(hits & ~(at_high | at_low));                                     \
+            counts->at_high += count_true(at_high);                                               \
+            counts->at_low += count_true(at_low);                                                 \
+            _mm512_storeu_si512(list + used, _mm512_maskz_compress_epi32(inside, key));           \
+            used += count_true(inside);                                                           \
+        }                                                                                         \
+        for (; i < n; i++)                                                                        \
+            bracket_element(element_key(x[i]), low, high, counts, list, &used);                   \
+        return used;                                                                              \
+    }
+
+BRACKET(bracket_abs, key_abs, wb_key_abs)
+BRACKET(bracket_signed, key_signed, wb_key_signed)
+
+#define KERNEL_TABLE wb_kernels_avx512
+#define KERNEL_NAME "avx512"
+#include "app/tensor/kernel_table.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#else
+
+const struct wb_kernels wb_kernels_avx512 = { .name = NULL };
+
+#endif
