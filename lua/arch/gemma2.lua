@@ -1,0 +1,18 @@
+return {
+  name = "gemma2",
+  doc = "Gemma 2: four norms a layer, soft caps, a window on every other layer",
+  like = "gemma",
+  model_types = {"gemma2"},
+  seen = {"mlp.gate_proj", "pre_feedforward_layernorm"},
+  tensors = {
+    ["layers.{n}"] = {
+      post_attention_layernorm = "attn_post_norm",
+      pre_feedforward_layernorm = "ffn_norm",
+      post_feedforward_layernorm = "ffn_post_norm",
+    },
+  },
+  forward = {
+    block = "sandwich", window = true, full_every = 2,
+    scale = "query_pre_attn_scalar", attn_cap = "attn_logit_softcapping", logit_cap = "final_logit_softcapping",
+  },
+}

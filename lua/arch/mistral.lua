@@ -1,0 +1,7 @@
+return {
+  name = "mistral",
+  doc = "Mistral 7B, Nemo and their fine-tunes: Llama's tensors, a window in v0.1, its own head size in Nemo",
+  like = "llama",
+  model_types = {"mistral", "ministral"},
+  forward = {window = true},
+}
