@@ -1,0 +1,61 @@
+/* app/graph/instr.h - the inside of a program: instructions, slots, and compiling to them. */
+#ifndef WB_GRAPH_INSTR_H
+#define WB_GRAPH_INSTR_H
+
+#include "app/graph/node_impl.h"
+#include "app/graph/program.h"
+
+enum wb_code_op {
+    WB_CODE_LOAD,        /* dst = widened slot `a` */
+    WB_CODE_LOAD_SMALL,  /* dst = doubles at data, rounded */
+    WB_CODE_LOAD_BUFFER, /* dst = floats at data; NULL: NaN */
+    WB_CODE_LOAD_VIEW,   /* dst = floats at data through node's view */
+    WB_CODE_FILL, WB_CODE_UNIFORM, WB_CODE_NORMAL, WB_CODE_BERNOULLI,
+    WB_CODE_UNARY, WB_CODE_BINARY, WB_CODE_BINARY_VS, WB_CODE_BINARY_SV,
+    WB_CODE_WHERE, WB_CODE_LERP, WB_CODE_FMA_VS, WB_CODE_FMA_VV, WB_CODE_CLAMP, WB_CODE_NAN_TO, WB_CODE_CAST,
+    WB_CODE_GUARD, WB_CODE_PER_ROW, WB_CODE_PER_COLUMN, WB_CODE_TOP, WB_CODE_TOP_ROWS,
+    WB_CODE_DRAIN,       /* feed drain number `sub_index` */
+};
+
+struct wb_instr {
+    uint8_t code, sub;
+    unsigned dst, a, b, c;     /* registers (or the slot of LOAD) */
+    float s, t;
+    uint32_t threshold;        /* of TOP */
+    uint64_t last_tie;
+    const struct wb_node *node;
+    const void *data;
+    bool data_double;
+    size_t drain;
+};
+
+/* A tensor (or view of one) that is read tile by tile. */
+struct wb_slot {
+    struct wb_node *node;   /* SOURCE or VIEW of one */
+    const struct wb_node *source;
+    const struct wb_view *view; /* NULL: all of it */
+    enum wb_dtype dtype;
+    size_t element_bytes;
+    size_t offset;          /* in the worker's raw area */
+};
+
+struct wb_program {
+    struct wb_geometry geometry;
+    enum wb_extent extent;
+    bool spans;
+    size_t units;
+    struct wb_instr *instr;
+    size_t instrs, instr_cap;
+    struct wb_slot *slot;
+    size_t slots;
+    struct wb_drain *const *drain;
+    size_t drains;
+    unsigned registers;
+    size_t raw_bytes, keys_max; /* raw area; longest row whose keys are sorted */
+    const struct wb_held_table *table;
+};
+
+/* Fill instr, slot, registers of a program whose geometry and drains are set. */
+bool wb_program_compile(struct wb_program *p, struct wb_err *err);
+
+#endif

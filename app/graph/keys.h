@@ -1,0 +1,11 @@
+/* app/graph/keys.h - order statistics of a list of keys in memory. */
+#ifndef WB_GRAPH_KEYS_H
+#define WB_GRAPH_KEYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The nth largest (from 0, nth < n); the list is reordered. Linear in the mean. */
+uint32_t wb_keys_nth(uint32_t *key, size_t n, size_t nth);
+
+#endif

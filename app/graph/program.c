@@ -1,0 +1,482 @@
+/* app/graph/program.c - running a program: tiles read, chunks worked off, drains fed.
+ *
+ * A worker's scratch memory holds the registers, the raw bytes of one tile of every slot, one state for each drain, and
+ * the key buffers of selections. It is laid out anew for each unit; only growth allocates. */
+#include "app/graph/program.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/graph/cache.h"
+#include "app/graph/drain.h"
+#include "app/graph/instr.h"
+#include "app/graph/output.h"
+#include "app/tensor/kernels.h"
+
+/* One chunk at work. */
+struct chunk {
+    size_t n;
+    uint64_t at;     /* flat index of its first entry */
+    size_t in_tile;  /* entries of the tile before it */
+};
+
+/* Programs. */
+
+static void need_keys(struct wb_program *p, const struct wb_drain *d)
+{
+    size_t want = d->kind == WB_DRAIN_SELECT_ROWS ? 2 * (size_t)p->geometry.columns
+                  : d->kind == WB_DRAIN_BRACKET   ? p->geometry.tile_max + WB_CHUNK
+                                                  : 0;
+
+    if (want > p->keys_max)
+        p->keys_max = want;
+}
+
+struct wb_program *wb_program_new(const struct wb_held_table *table, const struct wb_shape *shape,
+                                  enum wb_extent extent, struct wb_drain *const *drain,
+                                  size_t drains, struct wb_err *err)
+{
+    struct wb_program *p = calloc(1, sizeof *p);
+    size_t at = 0;
+
+    if (p == NULL) {
+        wb_fail(err, WB_ENOMEM, "no memory for a program");
+        return NULL;
+    }
+    p->geometry = wb_geometry_of(shape, extent);
+    p->extent = extent;
+    p->drain = drain;
+    p->drains = drains;
+    p->table = table;
+    for (size_t i = 0; i < drains; i++) {
+        p->spans = p->spans || drain[i]->kind == WB_DRAIN_REDUCE_COLUMNS;
+        need_keys(p, drain[i]);
+    }
+    p->units = p->geometry.tiles;
+    if (p->spans && p->units > WB_SPANS)
+        p->units = WB_SPANS;
+    if (!wb_program_compile(p, err)) {
+        wb_program_free(p);
+        return NULL;
+    }
+    for (size_t i = 0; i < p->slots; i++) {
+        p->slot[i].offset = at;
+        at += (p->geometry.tile_max * p->slot[i].element_bytes + 63) & ~(size_t)63;
+    }
+    p->raw_bytes = at;
+    return p;
+}
+
+void wb_program_free(struct wb_program *p)
+{
+    if (p == NULL)
+        return;
+    free(p->instr);
+    free(p->slot);
+    free(p);
+}
+
+const struct wb_geometry *wb_program_geometry(const struct wb_program *p)
+{
+    return &p->geometry;
+}
+
+size_t wb_program_units(const struct wb_program *p)
+{
+    return p->units;
+}
+
+const char *wb_program_name(const struct wb_program *p)
+{
+    return p->slots == 0 ? NULL : wb_node_source_name(p->slot[0].node);
+}
+
+uint64_t wb_program_tile_bytes(const struct wb_program *p)
+{
+    return p->raw_bytes;
+}
+
+/* Workers. */
+
+struct wb_work *wb_work_new(void)
+{
+    return calloc(1, sizeof(struct wb_work));
+}
+
+void wb_work_free(struct wb_work *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t i = 0; i < w->drains_cap; i++)
+        free(w->state[i].out.bytes);
+    free(w->state);
+    free(w->registers);
+    free(w->raw);
+    free(w->keys);
+    free(w);
+}
+
+static bool grow(void **area, size_t *cap, size_t want, struct wb_err *err)
+{
+    size_t bytes = (want + 4095) & ~(size_t)4095;
+
+    if (want <= *cap)
+        return true;
+    free(*area);
+    *cap = 0;
+    *area = aligned_alloc(64, bytes);
+    if (*area == NULL)
+        return wb_fail(err, WB_ENOMEM, "no memory for %zu bytes of scratch", want);
+    *cap = bytes;
+    return true;
+}
+
+static bool prepare(struct wb_work *w, const struct wb_program *p, struct wb_err *err)
+{
+    size_t bytes = p->registers * WB_CHUNK * sizeof(float);
+
+    if (p->drains > w->drains_cap) {
+        struct wb_drain_state *more = realloc(w->state, p->drains * sizeof *more);
+
+        if (more == NULL)
+            return wb_fail(err, WB_ENOMEM, "no memory for %zu results", p->drains);
+        memset(more + w->drains_cap, 0, (p->drains - w->drains_cap) * sizeof *more);
+        w->state = more;
+        w->drains_cap = p->drains;
+    }
+    return grow((void **)&w->registers, &w->registers_cap, bytes, err) &&
+           grow((void **)&w->raw, &w->raw_cap, p->raw_bytes, err) &&
+           grow((void **)&w->keys, &w->keys_cap, p->keys_max * sizeof(uint32_t), err);
+}
+
+/* Reading. */
+
+/* Entries [column, column + n) of row `row` of a view that picks columns, through a copy of the source's row. */
+static bool read_picked(const struct wb_slot *s, uint64_t row, uint64_t column, size_t n,
+                        uint8_t *dst, struct wb_err *err)
+{
+    uint64_t width = wb_shape_columns(&s->source->shape);
+    size_t size = s->element_bytes;
+    uint8_t *line = malloc((size_t)width * size);
+    bool ok;
+
+    if (line == NULL)
+        return wb_fail(err, WB_ENOMEM, "no memory for a row of %" PRIu64 " entries", width);
+    ok = wb_ckpt_read(s->source->u.source.ck, s->source->u.source.tensor, row * width * size,
+                      (size_t)width * size, line, err);
+    for (size_t i = 0; ok && i < n; i++)
+        memcpy(dst + i * size, line + (size_t)s->view->column_idx[column + i] * size, size);
+    free(line);
+    return ok;
+}
+
+static bool read_view(const struct wb_slot *s, uint64_t first, size_t n, uint8_t *dst,
+                      struct wb_err *err)
+{
+    const struct wb_view *v = s->view;
+    const struct wb_node *source = s->source;
+    uint64_t width = wb_shape_columns(&source->shape);
+    size_t size = s->element_bytes;
+
+    while (n > 0) {
+        uint64_t r = first / v->columns, c = first % v->columns;
+        uint64_t row = v->row_idx == NULL ? v->row_first + r : v->row_idx[r];
+        size_t part = v->columns - c < n ? (size_t)(v->columns - c) : n;
+
+        if (v->column_idx == NULL && v->row_idx == NULL && v->columns == width)
+            part = n; /* rows that follow each other */
+        if (v->column_idx != NULL ? !read_picked(s, row, c, part, dst, err)
+                                  : !wb_ckpt_read(source->u.source.ck, source->u.source.tensor,
+                                                  (row * width + v->column_first + c) * size,
+                                                  part * size, dst, err))
+            return false;
+        first += part;
+        n -= part;
+        dst += part * size;
+    }
+    return true;
+}
+
+static bool read_slot(const struct wb_slot *s, uint64_t first, size_t n, uint8_t *dst,
+                      struct wb_err *err)
+{
+    if (s->view != NULL)
+        return read_view(s, first, n, dst, err);
+    return wb_ckpt_read(s->source->u.source.ck, s->source->u.source.tensor,
+                        first * s->element_bytes, n * s->element_bytes, dst, err);
+}
+
+static struct wb_hash sample_key(const struct wb_program *p, const struct wb_slot *s, size_t tile)
+{
+    struct {
+        struct wb_hash node;
+        uint64_t extent, tile;
+    } key = { s->node->hash, (uint64_t)p->extent, tile };
+
+    return wb_hash_bytes(&key, sizeof key);
+}
+
+/* The tile's bytes of one slot. Samples are kept in the cache: turning a knob reads no file. */
+static bool read_tile(struct wb_program *p, struct wb_work *w, const struct wb_slot *s, size_t tile,
+                      const struct wb_context *cx, struct wb_err *err)
+{
+    bool keep = p->extent == WB_EXTENT_SAMPLE && cx->cache != NULL;
+    uint8_t *dst = w->raw + s->offset;
+    size_t total = wb_tile_count(&p->geometry, tile) * s->element_bytes;
+    struct wb_hash key = { 0, 0 };
+    struct wb_stretch run;
+
+    if (keep) {
+        key = sample_key(p, s, tile);
+        if (wb_cache_get_bytes(cx->cache, key, dst, total))
+            return true;
+    }
+    for (size_t i = 0; wb_tile_run(&p->geometry, tile, i, &run); i++) {
+        if (!read_slot(s, run.first, run.count, dst, err))
+            return false;
+        dst += run.count * s->element_bytes;
+    }
+    if (cx->progress != NULL)
+        atomic_fetch_add_explicit(&cx->progress->bytes_done, total, memory_order_relaxed);
+    if (keep)
+        wb_cache_put_bytes(cx->cache, key, w->raw + s->offset, total);
+    return true;
+}
+
+/* Chunks. */
+
+static void load_view(const struct wb_instr *in, const struct chunk *c, float *out)
+{
+    const struct wb_view *v = &in->node->u.view;
+    uint64_t width = wb_shape_columns(&in->node->in[0]->shape);
+    const float *x = in->data;
+
+    for (size_t i = 0; i < c->n; i++) {
+        uint64_t r = (c->at + i) / v->columns, col = (c->at + i) % v->columns;
+        uint64_t row = v->row_idx == NULL ? v->row_first + r : v->row_idx[r];
+
+        col = v->column_idx == NULL ? v->column_first + col : v->column_idx[col];
+        out[i] = x[row * width + col];
+    }
+}
+
+static float spread_value(const struct wb_instr *in, uint64_t i)
+{
+    return in->data_double ? (float)((const double *)in->data)[i] : ((const float *)in->data)[i];
+}
+
+static void spread(const struct wb_program *p, const struct wb_instr *in, const struct chunk *c,
+                   float *out)
+{
+    uint64_t columns = p->geometry.columns;
+
+    if (in->data == NULL) {
+        wb_kernels()->fill(c->n, NAN, out);
+        return;
+    }
+    if (in->code == WB_CODE_PER_COLUMN) {
+        for (size_t i = 0; i < c->n; i++)
+            out[i] = spread_value(in, (c->at + i) % columns);
+        return;
+    }
+    for (size_t i = 0, n; i < c->n; i += n) {
+        uint64_t row = (c->at + i) / columns, left = columns - (c->at + i) % columns;
+
+        n = left < c->n - i ? (size_t)left : c->n - i;
+        wb_kernels()->fill(n, spread_value(in, row), out + i);
+    }
+}
+
+static void top_rows(const struct wb_program *p, const struct wb_instr *in, const struct chunk *c,
+                     const float *x, float *out)
+{
+    const double *select = in->data;
+    uint64_t columns = p->geometry.columns;
+
+    for (size_t i = 0; i < c->n; i++) {
+        uint64_t row = (c->at + i) / columns, column = (c->at + i) % columns;
+        double value = select[2 * row], last = select[2 * row + 1];
+        uint32_t key = in->sub ? wb_key_signed(x[i]) : wb_key_abs(x[i]);
+        uint32_t at = in->sub ? wb_key_signed((float)value) : wb_key_abs((float)value);
+
+        out[i] = last >= 0 && (key > at || (key == at && (double)column <= last)) ? 1 : 0;
+    }
+}
+
+static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_instr *in,
+                      const struct chunk *c, struct wb_err *err)
+{
+    const struct wb_kernels *k = wb_kernels();
+    float *r = w->registers, *out = r + (size_t)in->dst * WB_CHUNK;
+    const float *a = r + (size_t)in->a * WB_CHUNK, *b = r + (size_t)in->b * WB_CHUNK;
+    const float *z = r + (size_t)in->c * WB_CHUNK;
+    uint8_t raw[8 * WB_CHUNK];
+    size_t n = c->n;
+
+    switch ((enum wb_code_op)in->code) {
+    case WB_CODE_LOAD: {
+        const struct wb_slot *s = &p->slot[in->a];
+
+        k->widen[in->sub](n, w->raw + s->offset + c->in_tile * s->element_bytes, out);
+        break;
+    }
+    case WB_CODE_LOAD_SMALL:
+        for (size_t i = 0; i < n; i++)
+            out[i] = (float)((const double *)in->data)[c->at + i];
+        break;
+    case WB_CODE_LOAD_BUFFER:
+        if (in->data == NULL)
+            k->fill(n, NAN, out);
+        else
+            memcpy(out, (const float *)in->data + c->at, n * sizeof *out);
+        break;
+    case WB_CODE_LOAD_VIEW:
+        if (in->data == NULL)
+            k->fill(n, NAN, out);
+        else
+            load_view(in, c, out);
+        break;
+    case WB_CODE_FILL: k->fill(n, in->s, out); break;
+    case WB_CODE_UNIFORM: k->uniform(n, in->node->u.random.stream, c->at, out); break;
+    case WB_CODE_NORMAL: k->normal(n, in->node->u.random.stream, c->at, out); break;
+    case WB_CODE_BERNOULLI:
+        k->bernoulli(n, in->node->u.random.stream, c->at, in->node->u.random.p, out);
+        break;
+    case WB_CODE_UNARY: k->unary[in->sub](n, a, out); break;
+    case WB_CODE_BINARY: k->binary[in->sub](n, a, b, out); break;
+    case WB_CODE_BINARY_VS: k->binary_vs[in->sub](n, a, in->s, out); break;
+    case WB_CODE_BINARY_SV: k->binary_sv[in->sub](n, in->s, a, out); break;
+    case WB_CODE_WHERE: k->where(n, a, b, z, out); break;
+    case WB_CODE_LERP: k->lerp(n, a, b, in->s, out); break;
+    case WB_CODE_FMA_VS: k->fma_vs(n, a, in->s, z, out); break;
+    case WB_CODE_FMA_VV: k->fma_vv(n, a, b, z, out); break;
+    case WB_CODE_CLAMP: k->clamp(n, a, in->s, in->t, out); break;
+    case WB_CODE_NAN_TO: k->nan_to(n, a, in->s, out); break;
+    case WB_CODE_CAST:
+        k->narrow[in->sub](n, a, raw);
+        k->widen[in->sub](n, raw, out);
+        break;
+    case WB_CODE_GUARD: {
+        size_t bad = k->first_nonfinite(n, a);
+
+        if (bad < n) {
+            w->bad_node = in->node;
+            return wb_fail(err, WB_ENUMERIC, "%s: %s in model %s at flat index %" PRIu64,
+                           in->node->u.guard.tensor, isnan(a[bad]) ? "NaN" : "infinity",
+                           in->node->u.guard.model, c->at + bad);
+        }
+        break;
+    }
+    case WB_CODE_PER_ROW:
+    case WB_CODE_PER_COLUMN: spread(p, in, c, out); break;
+    case WB_CODE_TOP:
+        (in->sub ? k->topmask_signed : k->topmask_abs)(n, a, in->threshold, c->at, in->last_tie, out);
+        break;
+    case WB_CODE_TOP_ROWS: top_rows(p, in, c, a, out); break;
+    case WB_CODE_DRAIN:
+        wb_drain_feed(p, w, in->drain, n, c->at, a, in->b == UINT32_MAX ? a : b);
+        break;
+    }
+    return true;
+}
+
+static bool run_chunks(struct wb_program *p, struct wb_work *w, size_t tile, struct wb_err *err)
+{
+    struct wb_stretch run;
+    struct chunk c = { .n = 0 };
+
+    for (size_t i = 0; wb_tile_run(&p->geometry, tile, i, &run); i++)
+        for (c.at = run.first; c.at < run.first + run.count; c.at += c.n, c.in_tile += c.n) {
+            c.n = wb_chunk_count(&p->geometry, c.at, run.first + run.count);
+            for (size_t k = 0; k < p->instrs; k++)
+                if (!run_instr(p, w, &p->instr[k], &c, err))
+                    return false;
+        }
+    return true;
+}
+
+/* Where and how often a guarded tensor is not finite, over all of it: the same answer whichever tile was first. */
+static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, struct wb_err *err)
+{
+    const struct wb_node *guard = w->bad_node;
+    struct wb_drain count = { .kind = WB_DRAIN_REDUCE, .op = WB_REDUCE_COUNT, .in = { guard->in[0] } };
+    struct wb_drain *drain = &count;
+    struct wb_program *p = wb_program_new(cx->table, &guard->shape, WB_EXTENT_ALL, &drain, 1, err);
+    uint64_t first = UINT64_MAX, total = 0;
+    char what[16] = "";
+    bool ok = p != NULL && prepare(w, p, err);
+
+    count.partial = ok ? calloc(p->geometry.tiles + 1, sizeof *count.partial) : NULL;
+    for (size_t t = 0; ok && count.partial != NULL && t < p->geometry.tiles; t++) {
+        struct wb_stretch run;
+        uint64_t at;
+
+        for (size_t s = 0; ok && s < p->slots; s++)
+            ok = read_tile(p, w, &p->slot[s], t, cx, err);
+        wb_drain_start(p, w);
+        wb_tile_run(&p->geometry, t, 0, &run);
+        for (at = run.first; ok && at < run.first + run.count;) {
+            struct chunk c = { .n = wb_chunk_count(&p->geometry, at, run.first + run.count), .at = at,
+                               .in_tile = (size_t)(at - run.first) };
+            const float *x = w->registers + (size_t)count.reg[0] * WB_CHUNK;
+
+            for (size_t k = 0; ok && k < p->instrs; k++)
+                ok = run_instr(p, w, &p->instr[k], &c, err);
+            for (size_t i = 0; ok && i < c.n; i++)
+                if (!isfinite(x[i])) {
+                    if (total++ == 0) {
+                        first = at + i;
+                        snprintf(what, sizeof what, "%s", isnan(x[i]) ? "NaN" : "infinity");
+                    }
+                }
+            at += c.n;
+        }
+    }
+    if (ok)
+        wb_fail(err, WB_ENUMERIC, "%s: %s in model %s at flat index %" PRIu64 " (%" PRIu64
+                " entries are not finite); on_nonfinite says what to do with them",
+                guard->u.guard.tensor, what, guard->u.guard.model, first, total);
+    free(count.partial);
+    wb_program_free(p);
+    return false;
+}
+
+static bool run_tile(struct wb_program *p, struct wb_work *w, size_t tile,
+                     const struct wb_context *cx, struct wb_err *err)
+{
+    for (size_t i = 0; i < p->slots; i++)
+        if (!read_tile(p, w, &p->slot[i], tile, cx, err))
+            return false;
+    w->bad_node = NULL;
+    wb_drain_start(p, w);
+    if (!wb_drain_reserve(p, w, tile, err))
+        return false;
+    if (!run_chunks(p, w, tile, err))
+        return w->bad_node != NULL ? report_nonfinite(w, cx, err) : false;
+    return wb_drain_finish(p, w, tile, cx, err);
+}
+
+bool wb_program_run(struct wb_program *p, struct wb_work *work, size_t unit,
+                    const struct wb_context *cx, struct wb_err *err)
+{
+    size_t tiles = p->geometry.tiles, first = unit, last = unit + 1;
+
+    if (!prepare(work, p, err))
+        return false;
+    if (p->spans) {
+        first = unit * tiles / p->units;
+        last = (unit + 1) * tiles / p->units;
+        if (!wb_drain_start_span(p, work, unit, err))
+            return false;
+    }
+    for (size_t tile = first; tile < last; tile++) {
+        if (cx->cancel != NULL && atomic_load_explicit(cx->cancel, memory_order_relaxed))
+            return wb_fail(err, WB_ECANCELLED, "cancelled");
+        if (!run_tile(p, work, tile, cx, err))
+            return false;
+    }
+    return true;
+}
