@@ -1,0 +1,26 @@
+return {
+  name = "stack", kind = "merge",
+  doc = "Layers of several models one behind the other (passthrough): a deeper, shallower or interleaved model.",
+  paper = "arXiv:2312.15166 (depth up-scaling); mergekit's passthrough",
+  base = "none", models = {min = 1},
+  reshapes = true,
+  params = {
+    slices = {required = true, type = "list",
+      doc = "list of {model number, first layer, last layer (exclusive)}; tensors outside of layers come from the first slice's model"},
+    scale = {{}, type = "any", doc = "role -> factor, e.g. {o = 0, down = 0} makes every layer an identity"},
+  },
+  model = function(ms, p)
+    local parts = {}
+    for i, s in ipairs(p.slices) do
+      local number, first, last = s.model or s[1], s.first or s[2], s.last or s[3]
+      local model = ms[number]
+      if model == nil then error(("slice %d asks for model %s of %d"):format(i, tostring(number), #ms), 0) end
+      local scale = s.scale or p.scale
+      if next(scale) then
+        model = model:map(function(tensor, info) return scale[info.role] and tensor * scale[info.role] end)
+      end
+      parts[i] = {model = model, layers = {first, last}}
+    end
+    return wb.stack(parts)
+  end,
+}
