@@ -1,7 +1,7 @@
 /* app/store/ckpt.c - opening, indexing and reading checkpoints.
  *
- * A checkpoint is immutable once open, so any thread may read it: reads are pread on descriptors that
- * stay open until the last reference goes. Every allocation is in proportion to the headers. */
+ * A checkpoint is immutable once open, so any thread may read it: reads are pread on descriptors
+ * that stay open until the last reference goes. Allocations are in proportion to the headers. */
 #include "app/store/ckpt.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ static void close_files(struct wb_ckpt *ck)
     ck->file_count = 0;
 }
 
-/* A checkpoint may have more shards than the usual soft limit of 1024 allows; the hard one is often higher. */
+/* A checkpoint may have more shards than the usual soft limit of 1024; the hard one is higher. */
 static bool raise_file_limit(void)
 {
     struct rlimit limit;
@@ -68,6 +68,14 @@ static int open_quiet(const char *path)
     if (fd < 0 && errno == EMFILE && raise_file_limit())
         fd = open(path, flags);
     return fd;
+}
+
+/* "file: " in front; a long path keeps its end, so that the rule stays in the message. */
+static bool wrap_file(const struct wb_ckpt_file *file, struct wb_err *err)
+{
+    char shown[WB_SHOWN_BYTES];
+
+    return wb_wrap(err, "%s", wb_show_name(file->path, shown));
 }
 
 static bool identify(int fd, struct wb_ckpt_file *file, struct wb_err *err)
@@ -131,9 +139,10 @@ static bool open_file(struct wb_ckpt *ck, const char *name, size_t *unknown, str
     if (ck->fd[i] < 0)
         return wb_fail_errno(err, "%s", file->path);
     ck->file_count++;
-    ok = identify(ck->fd[i], file, err) && wb_safetensors_read(ck->fd[i], file->bytes, &ck->arena, &st, err);
+    ok = identify(ck->fd[i], file, err) &&
+         wb_safetensors_read(ck->fd[i], file->bytes, &ck->arena, &st, err);
     if (!ok)
-        return wb_wrap(err, "%s", file->path);
+        return wrap_file(file, err);
     file->header_bytes = st.header_bytes;
     file->header = st.header;
     file->metadata = st.metadata;
@@ -155,14 +164,15 @@ static bool open_files(struct wb_ckpt *ck, const struct wb_shards *shards, struc
         if (!open_file(ck, shards->name[i], &unknown, err))
             return false;
     if (unknown > 0)
-        wb_warn(&ck->warnings, &ck->arena, "%zu fields of tensors in the headers are unknown and were ignored",
-                unknown);
+        wb_warn(&ck->warnings, &ck->arena,
+                "%zu fields of tensors in the headers are unknown and were ignored", unknown);
     return true;
 }
 
 static int compare_by_name(const void *a, const void *b)
 {
-    const struct wb_tensor_info *x = *(struct wb_tensor_info *const *)a, *y = *(struct wb_tensor_info *const *)b;
+    const struct wb_tensor_info *x = *(struct wb_tensor_info *const *)a;
+    const struct wb_tensor_info *y = *(struct wb_tensor_info *const *)b;
     int order = strcmp(x->name, y->name);
 
     return order != 0 ? order : (x > y) - (x < y);
@@ -183,7 +193,8 @@ static bool index_names(struct wb_ckpt *ck, struct wb_err *err)
     for (size_t i = 1; i < ck->count; i++)
         if (strcmp(ck->by_name[i - 1]->name, ck->by_name[i]->name) == 0)
             return wb_fail(err, WB_EFORMAT, "%s: tensor '%s' is in two shards, %s too",
-                           ck->file[ck->by_name[i - 1]->file].path, wb_show_name(ck->by_name[i]->name, shown),
+                           ck->file[ck->by_name[i - 1]->file].path,
+                           wb_show_name(ck->by_name[i]->name, shown),
                            ck->file[ck->by_name[i]->file].name);
     return true;
 }
@@ -203,8 +214,9 @@ static bool check_mapped(const struct wb_ckpt *ck, const struct wb_shards *shard
             return wb_fail(err, WB_EFORMAT, "%s: tensor '%s' is missing: %s/%s says it is there",
                            ck->file[m->shard].path, shown, shards->dir, shards->index);
         if (ck->tensor[i].file != m->shard)
-            return wb_fail(err, WB_EFORMAT, "%s: tensor '%s' is missing: %s says it is there, it is in %s",
-                           ck->file[m->shard].path, shown, shards->index, ck->file[ck->tensor[i].file].name);
+            return wb_fail(
+                err, WB_EFORMAT, "%s: tensor '%s' is missing: %s says it is there, it is in %s",
+                ck->file[m->shard].path, shown, shards->index, ck->file[ck->tensor[i].file].name);
         named[i] = true;
     }
     return true;
@@ -221,7 +233,8 @@ static void drop_unnamed(struct wb_ckpt *ck, const struct wb_shards *shards, con
             first = i;
     if (first == SIZE_MAX)
         return;
-    wb_warn(&ck->warnings, &ck->arena, "%zu tensors are not in %s and are left out, such as '%s' of %s",
+    wb_warn(&ck->warnings, &ck->arena,
+            "%zu tensors are not in %s and are left out, such as '%s' of %s",
             ck->count - shards->mapped, shards->index, wb_show_name(ck->tensor[first].name, shown),
             ck->file[ck->tensor[first].file].name);
     for (size_t i = 0; i < ck->count; i++)
@@ -248,8 +261,8 @@ static bool check_index(struct wb_ckpt *ck, const struct wb_shards *shards, stru
     for (size_t i = 0; i < ck->count; i++)
         bytes += (double)ck->tensor[i].bytes;
     if (shards->total_size >= 0 && shards->total_size != bytes)
-        wb_warn(&ck->warnings, &ck->arena, "%s says %.0f bytes of tensors, there are %.0f", shards->index,
-                shards->total_size, bytes);
+        wb_warn(&ck->warnings, &ck->arena, "%s says %.0f bytes of tensors, there are %.0f",
+                shards->index, shards->total_size, bytes);
     return true;
 }
 
@@ -269,7 +282,8 @@ static bool read_config(struct wb_ckpt *ck, struct wb_err *err)
         ok = why.code == WB_ENOTFOUND || wb_err_move(err, &why);
     } else {
         root = wb_json_parse(ck->config, n, err);
-        ok = root != NULL && (cJSON_IsObject(root) || wb_fail(err, WB_EFORMAT, "not a JSON object"));
+        ok = root != NULL &&
+             (cJSON_IsObject(root) || wb_fail(err, WB_EFORMAT, "not a JSON object"));
         if (!ok)
             wb_wrap(err, "%s", path);
     }
@@ -388,7 +402,7 @@ const char *wb_ckpt_warning(const struct wb_ckpt *ck, size_t i)
     return ck->warnings.text[i];
 }
 
-/* The size is compared at every read: a file that shrinks or grows under us gives no mixed result. */
+/* Compared at every read: a file that shrinks or grows under us gives no mixed result. */
 static bool check_same_size(int fd, uint64_t bytes, struct wb_err *err)
 {
     struct stat st;
@@ -396,11 +410,13 @@ static bool check_same_size(int fd, uint64_t bytes, struct wb_err *err)
     if (fstat(fd, &st) != 0)
         return wb_fail_errno(err, "its size");
     return (uint64_t)st.st_size == bytes ||
-           wb_fail(err, WB_EFORMAT, "the file changed since it was opened: %jd bytes, it had %" PRIu64,
+           wb_fail(err, WB_EFORMAT,
+                   "the file changed since it was opened: %jd bytes, it had %" PRIu64,
                    (intmax_t)st.st_size, bytes);
 }
 
-bool wb_ckpt_read(const struct wb_ckpt *ck, size_t i, uint64_t first, size_t n, void *dst, struct wb_err *err)
+bool wb_ckpt_read(const struct wb_ckpt *ck, size_t i, uint64_t first, size_t n, void *dst,
+                  struct wb_err *err)
 {
     const struct wb_tensor_info *t = &ck->tensor[i];
     const struct wb_ckpt_file *file = &ck->file[t->file];
@@ -408,12 +424,16 @@ bool wb_ckpt_read(const struct wb_ckpt *ck, size_t i, uint64_t first, size_t n, 
     bool ok;
 
     if (first > t->bytes || n > t->bytes - first)
-        ok = wb_fail(err, WB_EARG, "bytes %" PRIu64 " to %" PRIu64 "+%zu asked for, it has %" PRIu64, first, first,
-                     n, t->bytes);
+        ok = wb_fail(err, WB_EARG, "%zu bytes from %" PRIu64 " on asked for, it has %" PRIu64, n,
+                     first, t->bytes);
     else
         ok = check_same_size(ck->fd[t->file], file->bytes, err) &&
              wb_pread(ck->fd[t->file], dst, n, t->offset + first, err);
-    return ok || wb_wrap(err, "%s: tensor '%s'", file->path, wb_show_name(t->name, shown));
+    if (!ok) {
+        wb_wrap(err, "tensor '%s'", wb_show_name(t->name, shown));
+        wrap_file(file, err);
+    }
+    return ok;
 }
 
 void wb_ckpt_will_need(const struct wb_ckpt *ck, size_t i)

@@ -42,8 +42,8 @@ struct wb_ckpt_file {
 struct wb_ckpt; /* opaque, reference counted */
 
 /* Open a directory (an index with its shards, or model.safetensors, or numbered shards, or the only
- * *.safetensors in it), an index file, or one .safetensors file; config.json beside them is used when it
- * is there. NULL on failure. */
+ * *.safetensors in it), an index file, or one .safetensors file; config.json beside them is used
+ * when it is there. NULL on failure. */
 struct wb_ckpt *wb_ckpt_open(const char *path, struct wb_err *err);
 struct wb_ckpt *wb_ckpt_ref(struct wb_ckpt *ck);
 void wb_ckpt_unref(struct wb_ckpt *ck); /* NULL is fine; the last one closes the files */
@@ -57,14 +57,14 @@ size_t wb_ckpt_find(const struct wb_ckpt *ck, const char *name);
 size_t wb_ckpt_file_count(const struct wb_ckpt *ck);
 const struct wb_ckpt_file *wb_ckpt_file(const struct wb_ckpt *ck, size_t i);
 const char *wb_ckpt_path(const struct wb_ckpt *ck);   /* as given to open */
-const char *wb_ckpt_dir(const struct wb_ckpt *ck);    /* where config.json and tokenizer files are */
+const char *wb_ckpt_dir(const struct wb_ckpt *ck);    /* of config.json and the tokenizer files */
 const char *wb_ckpt_config(const struct wb_ckpt *ck); /* text of config.json, NULL without one */
 /* Things worth telling that are no errors: unused files, tensors that the index does not name, … */
 size_t wb_ckpt_warning_count(const struct wb_ckpt *ck);
 const char *wb_ckpt_warning(const struct wb_ckpt *ck, size_t i);
 
-/* n bytes of tensor i from its byte `first` on. Thread-safe. The error names file and tensor; a file
- * that was cut or changed in size since open is one. */
+/* n bytes of tensor i from its byte `first` on. Thread-safe. The error names file and tensor; a
+ * file that was cut or changed in size since open is one. */
 bool wb_ckpt_read(const struct wb_ckpt *ck, size_t i, uint64_t first, size_t n, void *dst,
                   struct wb_err *err);
 /* Tell the kernel that tensor i will be read soon (readahead); never fails. */

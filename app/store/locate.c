@@ -49,7 +49,7 @@ static const char *home_dir(void)
     return user != NULL ? user->pw_dir : "/";
 }
 
-/* "$NAME" or "${NAME}" at text: adds its value and returns what is consumed, 0 when it is none or not set. */
+/* "$NAME" or "${NAME}" at text: adds its value; bytes consumed, 0 when it is none or not set. */
 static size_t expand_variable(const char *text, struct wb_str *out)
 {
     bool braced = text[1] == '{';
@@ -69,7 +69,7 @@ static size_t expand_variable(const char *text, struct wb_str *out)
     return n + 1 + 2 * (size_t)braced;
 }
 
-/* A leading ~ and variables, as the hub library expands them; variables not set stay as they are. */
+/* A leading ~ and variables, as the hub library expands them; what is not set stays. */
 static char *expand(const char *path, struct wb_arena *arena)
 {
     struct wb_str out = { 0 };
@@ -92,7 +92,7 @@ static char *expand(const char *path, struct wb_arena *arena)
     return copy;
 }
 
-/* The root of the hub cache, in the library's order of variables; an empty one counts as not set. */
+/* The hub cache, in the library's order of variables; an empty one counts as not set. */
 static char *hub_root(struct wb_arena *arena)
 {
     static const struct { const char *variable, *below; } rows[] = {
@@ -118,9 +118,11 @@ static bool is_hub_id(const char *id)
     const char *slash = strchr(id, '/');
     size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/");
 
-    if (n == 0 || n > HUB_NAME_MAX || id[n] != '\0' || strstr(id, "..") != NULL || id[0] == '.' || id[0] == '-')
+    if (n == 0 || n > HUB_NAME_MAX || id[n] != '\0' || strstr(id, "..") != NULL || id[0] == '.' ||
+        id[0] == '-')
         return false;
-    return slash == NULL || (slash > id && slash[1] != '\0' && slash[1] != '.' && strchr(slash + 1, '/') == NULL);
+    return slash == NULL ||
+           (slash > id && slash[1] != '\0' && slash[1] != '.' && strchr(slash + 1, '/') == NULL);
 }
 
 /* No empty part, no "." and "..", nothing strange: refs may nest, "refs/pr/1". */
@@ -182,7 +184,8 @@ static const char *read_ref(const char *repo, const char *ref, struct wb_arena *
 }
 
 /* The snapshot's directory, NULL when it is not there. */
-static const char *hub_snapshot(const struct hub_name *name, const char *repo, struct wb_arena *arena)
+static const char *hub_snapshot(const struct hub_name *name, const char *repo,
+                                struct wb_arena *arena)
 {
     const char *revision = name->revision != NULL ? name->revision : "main";
     const char *commit = read_ref(repo, revision, arena), *dir;
@@ -216,26 +219,32 @@ static void add_revisions(struct wb_str *text, const char *repo)
 
     while (handle != NULL && told < REVISIONS_TOLD && (entry = readdir(handle)) != NULL)
         if (entry->d_name[0] != '.')
-            wb_str_printf(text, "%s%.64s", told++ == 0 ? "; revisions there: " : ", ", entry->d_name);
+            wb_str_printf(text, "%s%.64s", told++ == 0 ? "; revisions there: " : ", ",
+                          entry->d_name);
     if (handle != NULL)
         closedir(handle);
     free(path);
 }
 
-static bool fail_hub(const char *text, const struct hub_name *hub, const char *repo, struct wb_err *err)
+static bool fail_hub(const char *text, const struct hub_name *hub, const char *repo,
+                     struct wb_err *err)
 {
     struct wb_str there = { 0 };
     const char *revision = hub->revision != NULL ? hub->revision : "main";
 
     if (wb_is_dir(repo)) {
         add_revisions(&there, repo);
-        wb_fail(err, WB_ENOTFOUND, "'%s' is no file or directory, and in the hub cache %s there is no revision "
-                "'%s'%s; to fetch it: hf download %s%s%s", text, repo, revision,
-                there.text != NULL ? there.text : "", hub->id, hub->revision != NULL ? " --revision " : "",
+        wb_fail(err, WB_ENOTFOUND,
+                "'%s' is no file or directory, and in the hub cache %s there is no revision "
+                "'%s'%s; to fetch it: hf download %s%s%s",
+                text, repo, revision, there.text != NULL ? there.text : "", hub->id,
+                hub->revision != NULL ? " --revision " : "",
                 hub->revision != NULL ? hub->revision : "");
     } else {
-        wb_fail(err, WB_ENOTFOUND, "'%s' is no file or directory, and not in the hub cache: no %s; to fetch it: "
-                "hf download %s%s%s", text, repo, hub->id, hub->revision != NULL ? " --revision " : "",
+        wb_fail(err, WB_ENOTFOUND,
+                "'%s' is no file or directory, and not in the hub cache: no %s; to fetch it: "
+                "hf download %s%s%s",
+                text, repo, hub->id, hub->revision != NULL ? " --revision " : "",
                 hub->revision != NULL ? hub->revision : "");
     }
     wb_str_free(&there);
@@ -255,8 +264,10 @@ static const char *resolve(const char *text, struct wb_arena *arena, struct wb_e
     if (exists(path))
         return path;
     if (!parse_hub_name(text, arena, &hub)) {
-        wb_fail(err, WB_ENOTFOUND, "'%.500s' is no file or directory, and cannot be a name of the hub "
-                "(name, org/name, org/name@revision)", text);
+        wb_fail(err, WB_ENOTFOUND,
+                "'%.500s' is no file or directory, and cannot be a name of the hub "
+                "(name, org/name, org/name@revision)",
+                text);
         return NULL;
     }
     repo = hub_repo(hub.id, arena);
@@ -279,7 +290,7 @@ static bool part_exists(const char *text, size_t n, struct wb_arena *arena)
     return part != NULL && exists(part);
 }
 
-/* Length of the first part of "a+b+c": the longest front that exists, else all before the first '+'. */
+/* Length of the first part of "a+b+c": the longest front that exists, else up to the '+'. */
 static size_t first_part(const char *text, struct wb_arena *arena)
 {
     for (size_t n = strlen(text); n > 0; n--)
@@ -288,14 +299,16 @@ static size_t first_part(const char *text, struct wb_arena *arena)
     return strcspn(text, "+");
 }
 
-bool wb_locate(const char *model, struct wb_arena *arena, struct wb_location *out, struct wb_err *err)
+bool wb_locate(const char *model, struct wb_arena *arena, struct wb_location *out,
+               struct wb_err *err)
 {
     const char *part, *path;
     size_t n;
 
     *out = (struct wb_location){ 0 };
     if (strlen(model) > MODEL_MAX_BYTES)
-        return wb_fail(err, WB_EARG, "a name of a model of %zu bytes, more than %d", strlen(model), MODEL_MAX_BYTES);
+        return wb_fail(err, WB_EARG, "a name of a model of %zu bytes, more than %d", strlen(model),
+                       MODEL_MAX_BYTES);
     for (const char *p = model;; p += n + 1) {
         n = first_part(p, arena);
         part = wb_arena_strndup(arena, p, n);
@@ -303,7 +316,8 @@ bool wb_locate(const char *model, struct wb_arena *arena, struct wb_location *ou
             return no_memory(err);
         if (n == 0)
             return wb_fail(err, WB_EARG, "'%.500s': %s", model,
-                           model[0] == '\0' ? "an empty name of a model" : "an empty name beside a '+'");
+                           model[0] == '\0' ? "an empty name of a model"
+                                            : "an empty name beside a '+'");
         path = resolve(part, arena, err);
         if (path == NULL)
             return out->path != NULL ? wb_wrap(err, "adapter") : false;

@@ -1,9 +1,10 @@
 /* app/store/locate.h - from what a user types as MODEL to paths.
  *
- * MODEL is a directory, a .safetensors file, org/name (with optional @revision) in the local Hugging
- * Face hub cache (HF_HUB_CACHE, else HUGGINGFACE_HUB_CACHE, else HF_HOME/hub, else
- * XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub), and any of these followed by +ADAPTER (a PEFT LoRA directory or hub name), several times. A path that exists wins
- * over a hub name; a path that exists with a literal '+' in it wins over an adapter. */
+ * MODEL is a directory, a .safetensors file, org/name (with optional @revision) in the local
+ * Hugging Face hub cache (HF_HUB_CACHE, else HUGGINGFACE_HUB_CACHE, else HF_HOME/hub, else
+ * XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub), and any of these followed by
+ * +ADAPTER (a PEFT LoRA directory or hub name), several times. A path that exists wins over a hub
+ * name; a path that exists with a literal '+' in it wins over an adapter. */
 #ifndef WB_STORE_LOCATE_H
 #define WB_STORE_LOCATE_H
 

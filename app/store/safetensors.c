@@ -1,10 +1,10 @@
 /* app/store/safetensors.c - a strict reader of safetensors headers.
  *
- * A file is a u64 length N, N bytes of JSON and the data; the JSON maps names to a dtype, a shape and
- * two offsets into the data. Written for this one grammar: offsets are exact up to 2^64 - 1 (a JSON
- * library keeps doubles), 1.0 and 1e2 are no offsets, a field that stands twice is refused, and memory
- * stays in proportion to the header. The rules are those of the reference reader, and duplicate names
- * are refused besides. */
+ * A file is a u64 length N, N bytes of JSON and the data; the JSON maps names to a dtype, a shape
+ * and two offsets into the data. Written for this one grammar: offsets are exact up to 2^64 - 1 (a
+ * JSON library keeps doubles), 1.0 and 1e2 are no offsets, a field that stands twice is refused,
+ * and memory stays in proportion to the header. The rules are those of the reference reader, and
+ * duplicate names are refused besides. */
 #include "app/store/safetensors.h"
 
 #include <inttypes.h>
@@ -59,7 +59,8 @@ static bool read_shape(struct wb_scan *r, struct wb_shape *shape)
 
 static bool read_offsets(struct wb_scan *r, uint64_t *begin, uint64_t *end)
 {
-    return wb_scan_expect(r, '[') && wb_scan_whole(r, begin) && wb_scan_expect(r, ',') && wb_scan_whole(r, end) && wb_scan_expect(r, ']');
+    return wb_scan_expect(r, '[') && wb_scan_whole(r, begin) && wb_scan_expect(r, ',') &&
+           wb_scan_whole(r, end) && wb_scan_expect(r, ']');
 }
 
 /* Elements and bytes by the shape must be what the offsets span. The product is taken in order, so
@@ -74,16 +75,19 @@ static bool check_size(struct wb_tensor_info *t, uint64_t begin, uint64_t end, s
         if (__builtin_mul_overflow(t->count, t->shape.dim[i], &t->count))
             return wb_fail(err, WB_EFORMAT, "the shape's product overflows 64 bits");
     if (__builtin_mul_overflow(t->count, (uint64_t)bits, &total))
-        return wb_fail(err, WB_EFORMAT, "%" PRIu64 " elements of %u bits overflow 64 bits", t->count, bits);
+        return wb_fail(err, WB_EFORMAT, "%" PRIu64 " elements of %u bits overflow 64 bits",
+                       t->count, bits);
     if (total % 8 != 0)
-        return wb_fail(err, WB_EFORMAT, "%" PRIu64 " elements of %u bits do not fill whole bytes", t->count,
-                       bits);
+        return wb_fail(err, WB_EFORMAT, "%" PRIu64 " elements of %u bits do not fill whole bytes",
+                       t->count, bits);
     if (end < begin)
-        return wb_fail(err, WB_EFORMAT, "data_offsets [%" PRIu64 ", %" PRIu64 "]: the end is before the begin",
+        return wb_fail(err, WB_EFORMAT,
+                       "data_offsets [%" PRIu64 ", %" PRIu64 "]: the end is before the begin",
                        begin, end);
     t->bytes = end - begin;
     if (t->bytes != total / 8)
-        return wb_fail(err, WB_EFORMAT, "data_offsets span %" PRIu64 " bytes, %s of that shape takes %" PRIu64,
+        return wb_fail(err, WB_EFORMAT,
+                       "data_offsets span %" PRIu64 " bytes, %s of that shape takes %" PRIu64,
                        t->bytes, wb_dtype_name(t->dtype), total / 8);
     return true;
 }
@@ -114,8 +118,8 @@ static bool read_tensor(struct wb_scan *r, struct wb_tensor_info *t, size_t *unk
     if (!done)
         return false;
     if (seen != FIELD_ALL)
-        return wb_scan_fail(r, "no \"%s\"", !(seen & FIELD_DTYPE) ? "dtype" : !(seen & FIELD_SHAPE) ? "shape"
-                                                                  : "data_offsets");
+        return wb_scan_fail(r, "no \"%s\"", !(seen & FIELD_DTYPE) ? "dtype"
+                                            : !(seen & FIELD_SHAPE) ? "shape" : "data_offsets");
     t->offset = begin;
     return check_size(t, begin, end, r->err);
 }
@@ -137,8 +141,10 @@ static bool check_unique(struct wb_slice *key, size_t n, const char *what, struc
         qsort(key, n, sizeof *key, compare_slices);
     for (size_t i = 1; i < n; i++)
         if (compare_slices(&key[i - 1], &key[i]) == 0) {
-            snprintf(name, sizeof name, "%.*s", (int)(key[i].n < 250 ? key[i].n : 250), key[i].text);
-            return wb_fail(err, WB_EFORMAT, "%s '%s': the name stands twice", what, wb_show_name(name, shown));
+            snprintf(name, sizeof name, "%.*s", (int)(key[i].n < 250 ? key[i].n : 250),
+                     key[i].text);
+            return wb_fail(err, WB_EFORMAT, "%s '%s': the name stands twice", what,
+                           wb_show_name(name, shown));
         }
     return true;
 }
@@ -193,7 +199,8 @@ static bool add_tensor(struct wb_scan *r, struct wb_slice name, struct wb_safete
     struct wb_tensor_info *t;
 
     if (name.n > WB_NAME_MAX_BYTES)
-        return wb_scan_fail(r, "a tensor name of %zu bytes, more than %d", name.n, WB_NAME_MAX_BYTES);
+        return wb_scan_fail(r, "a tensor name of %zu bytes, more than %d", name.n,
+                            WB_NAME_MAX_BYTES);
     if (memchr(name.text, '\0', name.n) != NULL)
         return wb_scan_fail(r, "a NUL character in a tensor name");
     if (!grow(&array, out->count, sizeof *t, r->err))
@@ -204,7 +211,8 @@ static bool add_tensor(struct wb_scan *r, struct wb_slice name, struct wb_safete
     if (t->name == NULL)
         return no_memory(r->err);
     out->count++;
-    return read_tensor(r, t, &out->unknown_fields) || wb_wrap(r->err, "tensor '%s'", wb_show_name(t->name, shown));
+    return read_tensor(r, t, &out->unknown_fields) ||
+           wb_wrap(r->err, "tensor '%s'", wb_show_name(t->name, shown));
 }
 
 static bool read_header(struct wb_scan *r, struct wb_safetensors *out)
@@ -253,11 +261,14 @@ static bool check_layout(struct wb_safetensors *st, uint64_t data_bytes, struct 
         struct wb_tensor_info *t = &st->tensor[i];
 
         if (t->offset > end)
-            return wb_fail(err, WB_EFORMAT, "tensor '%s': a hole of %" PRIu64 " bytes before its data at %" PRIu64,
+            return wb_fail(err, WB_EFORMAT,
+                           "tensor '%s': a hole of %" PRIu64 " bytes before its data at %" PRIu64,
                            wb_show_name(t->name, shown), t->offset - end, t->offset);
         if (t->offset < end)
-            return wb_fail(err, WB_EFORMAT, "tensor '%s': its data at %" PRIu64 " overlaps that before it by %" PRIu64
-                           " bytes", wb_show_name(t->name, shown), t->offset, end - t->offset);
+            return wb_fail(err, WB_EFORMAT,
+                           "tensor '%s': its data at %" PRIu64
+                           " overlaps that before it by %" PRIu64 " bytes",
+                           wb_show_name(t->name, shown), t->offset, end - t->offset);
         end += t->bytes; /* begin + (end - begin), both from the file: no overflow */
         t->offset += st->header_bytes;
     }
@@ -266,7 +277,8 @@ static bool check_layout(struct wb_safetensors *st, uint64_t data_bytes, struct 
                        ": it is cut short (last tensor '%s')", end, data_bytes,
                        wb_show_name(st->tensor[st->count - 1].name, shown));
     if (end < data_bytes)
-        return wb_fail(err, WB_EFORMAT, "%" PRIu64 " bytes follow the %" PRIu64 " bytes of the tensors",
+        return wb_fail(err, WB_EFORMAT,
+                       "%" PRIu64 " bytes follow the %" PRIu64 " bytes of the tensors",
                        data_bytes - end, end);
     return true;
 }
@@ -291,10 +303,13 @@ static bool check_length(const uint8_t raw[LENGTH_BYTES], uint64_t file_bytes, u
 {
     *length = wb_le64(raw);
     if (*length > WB_HEADER_MAX_BYTES)
-        return wb_fail(err, WB_EFORMAT, "a header of %" PRIu64 " bytes, more than the %" PRIu64 " allowed "
-                       "(not a safetensors file?)", *length, WB_HEADER_MAX_BYTES);
+        return wb_fail(err, WB_EFORMAT,
+                       "a header of %" PRIu64 " bytes, more than the %" PRIu64 " allowed "
+                       "(not a safetensors file?)",
+                       *length, WB_HEADER_MAX_BYTES);
     if (*length > file_bytes - LENGTH_BYTES)
-        return wb_fail(err, WB_EFORMAT, "a header of %" PRIu64 " bytes in a file of %" PRIu64, *length, file_bytes);
+        return wb_fail(err, WB_EFORMAT, "a header of %" PRIu64 " bytes in a file of %" PRIu64,
+                       *length, file_bytes);
     return true;
 }
 
@@ -303,18 +318,21 @@ static bool check_least(uint64_t file_bytes, struct wb_err *err)
     if (file_bytes == 0)
         return wb_fail(err, WB_EFORMAT, "the file is empty");
     if (file_bytes < LENGTH_BYTES)
-        return wb_fail(err, WB_EFORMAT, "a file of %" PRIu64 " bytes is too short for the header length", file_bytes);
+        return wb_fail(err, WB_EFORMAT,
+                       "a file of %" PRIu64 " bytes is too short for the header length",
+                       file_bytes);
     return true;
 }
 
-bool wb_safetensors_parse(const uint8_t *head, size_t n, uint64_t file_bytes, struct wb_arena *arena,
-                          struct wb_safetensors *out, struct wb_err *err)
+bool wb_safetensors_parse(const uint8_t *head, size_t n, uint64_t file_bytes,
+                          struct wb_arena *arena, struct wb_safetensors *out, struct wb_err *err)
 {
     struct wb_scan r = { .arena = arena, .err = err };
     uint64_t length;
 
     *out = (struct wb_safetensors){ 0 };
-    if (!check_least(file_bytes < n ? file_bytes : n, err) || !check_length(head, file_bytes, &length, err))
+    if (!check_least(file_bytes < n ? file_bytes : n, err) ||
+        !check_length(head, file_bytes, &length, err))
         return false;
     if (length > n - LENGTH_BYTES)
         return wb_fail(err, WB_EFORMAT, "a header of %" PRIu64 " bytes, %zu of them given", length,
@@ -331,8 +349,8 @@ bool wb_safetensors_parse(const uint8_t *head, size_t n, uint64_t file_bytes, st
     return true;
 }
 
-bool wb_safetensors_read(int fd, uint64_t file_bytes, struct wb_arena *arena, struct wb_safetensors *out,
-                         struct wb_err *err)
+bool wb_safetensors_read(int fd, uint64_t file_bytes, struct wb_arena *arena,
+                         struct wb_safetensors *out, struct wb_err *err)
 {
     uint8_t raw[LENGTH_BYTES], *head;
     uint64_t length;

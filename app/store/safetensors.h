@@ -15,7 +15,7 @@
 #define WB_NAME_MAX_BYTES 4096
 
 struct wb_safetensors {
-    struct wb_tensor_info *tensor; /* owned, wb_safetensors_free; in the order of their data, file 0 */
+    struct wb_tensor_info *tensor; /* owned, wb_safetensors_free; in the order of their data */
     size_t count;
     uint64_t header_bytes;         /* 8 + the JSON */
     struct wb_hash header;         /* XXH3-128 of those bytes */
@@ -23,17 +23,18 @@ struct wb_safetensors {
     size_t unknown_fields;         /* members of tensor objects that were ignored */
 };
 
-/* Check the first n bytes of a file of file_bytes; n covers the header. Names and metadata go to the
- * arena. The error names the tensor and the rule; the caller adds the file. Cost: O(n log n). */
-bool wb_safetensors_parse(const uint8_t *head, size_t n, uint64_t file_bytes, struct wb_arena *arena,
-                          struct wb_safetensors *out, struct wb_err *err);
+/* Check the first n bytes of a file of file_bytes; n covers the header. Names and metadata go to
+ * the arena. The error names the tensor and the rule; the caller adds the file. O(n log n). */
+bool wb_safetensors_parse(const uint8_t *head, size_t n, uint64_t file_bytes,
+                          struct wb_arena *arena, struct wb_safetensors *out, struct wb_err *err);
 /* The same from an open file: two reads, no more memory than the header and what it says. */
 bool wb_safetensors_read(int fd, uint64_t file_bytes, struct wb_arena *arena,
                          struct wb_safetensors *out, struct wb_err *err);
 void wb_safetensors_free(struct wb_safetensors *st); /* the empty value is fine */
 
 #define WB_SHOWN_BYTES 256
-/* A name for a message: control characters replaced, the middle of a long one left out. Returns out. */
+/* A name or a path for a message: control characters replaced, the middle of a long one left out.
+ * Returns out. */
 const char *wb_show_name(const char *name, char out[WB_SHOWN_BYTES]);
 
 #endif

@@ -1,14 +1,14 @@
-/* app/store/scan.c - the scanner: one pass, nothing kept. A NUL in the text fits no rule of the grammar. */
+/* app/store/scan.c - the scanner: one pass, nothing kept. A NUL in the text fits no rule. */
 #include "app/store/scan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the well-formed UTF-8 sequence at p (RFC 3629), 0 when it is none. */
+/* Bytes of the well-formed UTF-8 sequence of more than one at p (RFC 3629), 0 when it is none. */
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+    size_t n = p[0] >= 0xF5 ? 0 : p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : p[0] >= 0xC2 ? 2 : 0;
 
     if (n > left)
         return 0;
@@ -37,7 +37,9 @@ bool wb_scan_check_utf8(struct wb_scan *s)
     size_t step;
 
     for (const char *p = s->text; p < s->end; p += step) {
-        step = (unsigned char)*p < 0x80 ? 1 : utf8_length((const unsigned char *)p, (size_t)(s->end - p));
+        step = 1;
+        if ((unsigned char)*p >= 0x80)
+            step = utf8_length((const unsigned char *)p, (size_t)(s->end - p));
         if (step == 0) {
             s->p = p;
             return wb_scan_fail(s, "not UTF-8");
@@ -102,7 +104,7 @@ static size_t put_utf8(char *out, unsigned code)
     return 4;
 }
 
-/* The code point of \uXXXX, or of a pair of surrogates; *p stands on the 'u' and moves behind it. */
+/* The code point of \uXXXX, or of a pair of surrogates; *p moves from the 'u' behind it. */
 static bool unicode_escape(const char **p, const char *end, unsigned *code)
 {
     unsigned low;
@@ -114,8 +116,8 @@ static bool unicode_escape(const char **p, const char *end, unsigned *code)
         return false;
     if (*code < 0xD800 || *code >= 0xDC00)
         return true;
-    if (end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u' || !hex4(*p + 2, end, &low) || low < 0xDC00 ||
-        low >= 0xE000)
+    if (end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u' || !hex4(*p + 2, end, &low) ||
+        low < 0xDC00 || low >= 0xE000)
         return false;
     *p += 6;
     *code = 0x10000 + ((*code - 0xD800) << 10) + (low - 0xDC00);

@@ -1,7 +1,7 @@
 /* app/store/scan.h - a strict scanner of JSON text in memory: no tree, exact 64-bit numbers.
  *
- * Functions take what they name from the front of the text and fail with the byte they stand on. Nothing
- * is read behind `end`, and memory is asked for only where a string has escapes. */
+ * Functions take what they name from the front of the text and fail with the byte they stand on.
+ * Nothing is read behind `end`, and memory is asked for only where a string has escapes. */
 #ifndef WB_STORE_SCAN_H
 #define WB_STORE_SCAN_H
 
@@ -38,7 +38,8 @@ bool wb_scan_whole(struct wb_scan *s, uint64_t *value);
 bool wb_scan_word(struct wb_scan *s, const char *word);
 /* Any value, checked and dropped; `depth` is how deep it stands. */
 bool wb_scan_skip(struct wb_scan *s, int depth);
-/* Step through an object or an array: the next member's key (its value follows) or *done. `first` starts as true. */
+/* Step through an object or an array: to the next value (and its key), or *done at the end. `first`
+ * starts as true. */
 bool wb_scan_member(struct wb_scan *s, bool *first, struct wb_slice *key, bool *done);
 bool wb_scan_element(struct wb_scan *s, bool *first, bool *done);
 

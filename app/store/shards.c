@@ -1,8 +1,9 @@
 /* app/store/shards.c - choosing files in a directory, and reading an index.
  *
- * Order of choice: model.safetensors.index.json, model.safetensors, another index, numbered shards, the
- * only .safetensors file. Mistral's consolidated*.safetensors repeats the content under other names and
- * is opened only when it is named. An index is hostile: its file names are plain names in its directory. */
+ * Order of choice: model.safetensors.index.json, model.safetensors, another index, numbered shards,
+ * the only .safetensors file. Mistral's consolidated*.safetensors repeats the content under other
+ * names and is opened only when it is named. An index is hostile: its file names are plain names in
+ * its directory. */
 #include "app/store/shards.h"
 
 #include <dirent.h>
@@ -73,20 +74,22 @@ static int compare_names(const void *a, const void *b)
 const char *wb_shards_foreign(const char *name, const void *head, size_t n)
 {
     if ((n >= 4 && memcmp(head, "GGUF", 4) == 0) || ends_with(name, ".gguf"))
-        return "a GGUF file; this version reads safetensors only: take the model's safetensors files, or "
-               "write them from this one with transformers (from_pretrained(dir, gguf_file=...), "
-               "save_pretrained)";
-    if ((n >= 4 && memcmp(head, "PK\3\4", 4) == 0) || ends_with(name, ".bin") || ends_with(name, ".pt") ||
-        ends_with(name, ".pth") || ends_with(name, ".ckpt"))
+        return "a GGUF file; this version reads safetensors only: take the model's safetensors "
+               "files, or write them from this one with transformers "
+               "(from_pretrained(dir, gguf_file=...), save_pretrained)";
+    if ((n >= 4 && memcmp(head, "PK\3\4", 4) == 0) || ends_with(name, ".bin") ||
+        ends_with(name, ".pt") || ends_with(name, ".pth") || ends_with(name, ".ckpt"))
         return "a PyTorch file; this version reads safetensors only: convert it with transformers "
                "(from_pretrained(dir), save_pretrained(out, safe_serialization=True))";
     if (n >= 19 && memcmp(head, "version https://git", 19) == 0)
-        return "a Git LFS pointer, not the weights themselves: run 'git lfs pull' in its repository";
+        return "a Git LFS pointer, not the weights themselves: run 'git lfs pull' in its "
+               "repository";
     return NULL;
 }
 
 /* Read a directory's names; a directory that changes meanwhile is a missing shard later. */
-static bool list_dir(const char *dir, struct wb_arena *arena, struct listing *out, struct wb_err *err)
+static bool list_dir(const char *dir, struct wb_arena *arena, struct listing *out,
+                     struct wb_err *err)
 {
     DIR *handle = opendir(dir);
     struct dirent *entry;
@@ -108,7 +111,8 @@ static bool list_dir(const char *dir, struct wb_arena *arena, struct listing *ou
             out->name = ok ? more : out->name;
         }
         if (ok)
-            ok = (out->name[out->count] = wb_arena_strdup(arena, entry->d_name)) != NULL || no_memory(err);
+            ok = (out->name[out->count] = wb_arena_strdup(arena, entry->d_name)) != NULL ||
+                 no_memory(err);
         out->count += ok;
     }
     closedir(handle);
@@ -119,7 +123,8 @@ static bool list_dir(const char *dir, struct wb_arena *arena, struct listing *ou
 
 static bool has(const struct listing *l, const char *name)
 {
-    return l->count > 0 && bsearch(&name, l->name, l->count, sizeof *l->name, compare_names) != NULL;
+    return l->count > 0 &&
+           bsearch(&name, l->name, l->count, sizeof *l->name, compare_names) != NULL;
 }
 
 /* Is it one that a directory's choice may fall on? */
@@ -179,7 +184,8 @@ static bool parse_numbered(const char *name, struct numbered *out)
     return errno == 0;
 }
 
-static bool same_series(const char *a, const struct numbered *x, const char *b, const struct numbered *y)
+static bool same_series(const char *a, const struct numbered *x, const char *b,
+                        const struct numbered *y)
 {
     return x->base == y->base && x->n == y->n && memcmp(a, b, x->base) == 0;
 }
@@ -209,7 +215,8 @@ static const char *choose_series(const struct listing *l, struct numbered *of, s
     return chosen;
 }
 
-static bool take_one(struct wb_shards *out, struct wb_arena *arena, const char *name, struct wb_err *err)
+static bool take_one(struct wb_shards *out, struct wb_arena *arena, const char *name,
+                     struct wb_err *err)
 {
     out->name = wb_arena_calloc(arena, 1, sizeof *out->name);
     if (out->name == NULL)
@@ -227,8 +234,8 @@ static bool take_series(struct wb_shards *out, struct wb_arena *arena, const str
     struct numbered one;
 
     if (of->n == 0 || of->n > WB_SHARDS_MAX)
-        return wb_fail(err, WB_EFORMAT, "%s: one of %lu shards, allowed are 1 to %d", wb_show_name(chosen, shown),
-                       of->n, WB_SHARDS_MAX);
+        return wb_fail(err, WB_EFORMAT, "%s: one of %lu shards, allowed are 1 to %d",
+                       wb_show_name(chosen, shown), of->n, WB_SHARDS_MAX);
     out->name = wb_arena_calloc(arena, of->n, sizeof *out->name);
     if (out->name == NULL)
         return no_memory(err);
@@ -240,8 +247,10 @@ static bool take_series(struct wb_shards *out, struct wb_arena *arena, const str
         }
     for (size_t k = 0; k < of->n; k++)
         if (out->name[k] == NULL)
-            return wb_fail(err, WB_ENOTFOUND, "shard %zu of %lu (%.*s-%05zu-of-%05lu" SUFFIX ") is missing; "
-                           "%zu are there", k + 1, of->n, (int)of->base, chosen, k + 1, of->n, out->count);
+            return wb_fail(err, WB_ENOTFOUND,
+                           "shard %zu of %lu (%.*s-%05zu-of-%05lu" SUFFIX ") is missing; "
+                           "%zu are there",
+                           k + 1, of->n, (int)of->base, chosen, k + 1, of->n, out->count);
     return true;
 }
 
@@ -252,7 +261,8 @@ static bool check_shard_name(const char *name, struct wb_err *err)
 
     wb_show_name(name, shown);
     if (name[0] == '\0' || name[0] == '.' || strpbrk(name, "/\\") != NULL || strlen(name) > 255)
-        return wb_fail(err, WB_EFORMAT, "the file name '%s' is not a plain name in the same directory", shown);
+        return wb_fail(err, WB_EFORMAT,
+                       "the file name '%s' is not a plain name in the same directory", shown);
     if (strcmp(name, shown) != 0)
         return wb_fail(err, WB_EFORMAT, "the file name '%s' has control characters", shown);
     if (wb_shards_foreign(name, "", 0) != NULL)
@@ -261,7 +271,8 @@ static bool check_shard_name(const char *name, struct wb_err *err)
 }
 
 /* The distinct file names of the map, sorted. */
-static bool collect_names(struct wb_shards *out, struct wb_arena *arena, const cJSON *map, struct wb_err *err)
+static bool collect_names(struct wb_shards *out, struct wb_arena *arena, const cJSON *map,
+                          struct wb_err *err)
 {
     const cJSON *item;
     const char **all;
@@ -270,7 +281,8 @@ static bool collect_names(struct wb_shards *out, struct wb_arena *arena, const c
 
     cJSON_ArrayForEach(item, map) {
         if (!cJSON_IsString(item))
-            return wb_fail(err, WB_EFORMAT, "weight_map: tensor '%s': its file name is not a string",
+            return wb_fail(err, WB_EFORMAT,
+                           "weight_map: tensor '%s': its file name is not a string",
                            wb_show_name(item->string, shown));
         if (!check_shard_name(item->valuestring, err))
             return wb_wrap(err, "weight_map: tensor '%s'", wb_show_name(item->string, shown));
@@ -294,11 +306,13 @@ static bool collect_names(struct wb_shards *out, struct wb_arena *arena, const c
             out->name = NULL;
     free(all);
     if (kept > WB_SHARDS_MAX)
-        return wb_fail(err, WB_EFORMAT, "weight_map names %zu files, more than %d", kept, WB_SHARDS_MAX);
+        return wb_fail(err, WB_EFORMAT, "weight_map names %zu files, more than %d", kept,
+                       WB_SHARDS_MAX);
     return out->name != NULL || no_memory(err);
 }
 
-static bool collect_map(struct wb_shards *out, struct wb_arena *arena, const cJSON *map, struct wb_err *err)
+static bool collect_map(struct wb_shards *out, struct wb_arena *arena, const cJSON *map,
+                        struct wb_err *err)
 {
     const cJSON *item;
     const char **at, *key;
@@ -319,16 +333,18 @@ static bool collect_map(struct wb_shards *out, struct wb_arena *arena, const cJS
     return true;
 }
 
-static bool read_index(const char *path, struct wb_arena *arena, struct wb_shards *out, struct wb_err *err)
+static bool read_index(const char *path, struct wb_arena *arena, struct wb_shards *out,
+                       struct wb_err *err)
 {
     cJSON *root = wb_json_parse_file(path, INDEX_MAX_BYTES, err);
-    const cJSON *map;
+    const cJSON *map, *metadata;
     bool ok;
 
     if (root == NULL)
         return false;
     map = cJSON_GetObjectItemCaseSensitive(root, "weight_map");
-    out->total_size = wb_json_number(cJSON_GetObjectItemCaseSensitive(root, "metadata"), "total_size", -1);
+    metadata = cJSON_GetObjectItemCaseSensitive(root, "metadata");
+    out->total_size = wb_json_number(metadata, "total_size", -1);
     ok = (cJSON_IsObject(map) || wb_fail(err, WB_EFORMAT, "no weight_map object")) &&
          collect_names(out, arena, map, err) && collect_map(out, arena, map, err);
     cJSON_Delete(root);
@@ -370,15 +386,17 @@ static bool check_present(const struct wb_shards *s, struct wb_err *err)
         free(path);
     }
     if (missing > 0)
-        wb_fail(err, WB_ENOTFOUND, "%s/%s: %zu of its %zu shards missing: %s%s", s->dir, s->index, missing,
-                s->count, end_names(&text, missing),
-                download_unfinished(s->dir) ? " (an interrupted download: fetch the model again)" : "");
+        wb_fail(err, WB_ENOTFOUND, "%s/%s: %zu of its %zu shards missing: %s%s", s->dir, s->index,
+                missing, s->count, end_names(&text, missing),
+                download_unfinished(s->dir) ? " (an interrupted download: fetch the model again)"
+                                            : "");
     wb_str_free(&text);
     return missing == 0;
 }
 
-/* A link out of the directory may bring in a file that is not the model's; the hub cache's own are fine. */
-static void warn_links(const struct wb_shards *s, struct wb_arena *arena, struct wb_warnings *warnings)
+/* A link out of the directory may bring in what is not the model's; the hub cache's are fine. */
+static void warn_links(const struct wb_shards *s, struct wb_arena *arena,
+                       struct wb_warnings *warnings)
 {
     char *blobs = wb_path_join(s->dir, "../../blobs"), *home = realpath(s->dir, NULL);
     char *cache = blobs != NULL ? realpath(blobs, NULL) : NULL, *path, *real;
@@ -396,7 +414,8 @@ static void warn_links(const struct wb_shards *s, struct wb_arena *arena, struct
         free(path);
     }
     if (told > 0)
-        wb_warn(warnings, arena, "shards that are links to another directory: %s", end_names(&text, told));
+        wb_warn(warnings, arena, "shards that are links to another directory: %s",
+                end_names(&text, told));
     wb_str_free(&text);
     free(blobs);
     free(home);
@@ -417,7 +436,8 @@ static void warn_unused(const struct wb_shards *s, const struct listing *l, stru
             add_name(&text, &told, l->name[i]);
     }
     if (told > 0)
-        wb_warn(warnings, arena, "not part of the checkpoint and not used: %s", end_names(&text, told));
+        wb_warn(warnings, arena, "not part of the checkpoint and not used: %s",
+                end_names(&text, told));
     wb_str_free(&text);
 }
 
@@ -441,15 +461,17 @@ static bool nothing_here(const char *dir, const struct listing *l, struct wb_err
     char shown[WB_SHOWN_BYTES];
 
     for (size_t i = 0; i < l->count; i++)
-        if (wb_shards_foreign(l->name[i], "", 0) != NULL && !starts_with(l->name[i], "training_args"))
+        if (wb_shards_foreign(l->name[i], "", 0) != NULL &&
+            !starts_with(l->name[i], "training_args"))
             return wb_fail(err, WB_EFORMAT, "%s/%s: %s", dir, wb_show_name(l->name[i], shown),
                            wb_shards_foreign(l->name[i], "", 0));
     for (size_t i = 0; i < l->count; i++)
         if (starts_with(l->name[i], "consolidated"))
-            return wb_fail(err, WB_ENOTFOUND, "%s: only %s, in Mistral's own names: give that file itself to "
-                           "open it", dir, wb_show_name(l->name[i], shown));
+            return wb_fail(err, WB_ENOTFOUND,
+                           "%s: only %s, in Mistral's own names: to open it, name that file", dir, wb_show_name(l->name[i], shown));
     return wb_fail(err, WB_ENOTFOUND, "%s: no safetensors files in this directory%s", dir,
-                   download_unfinished(dir) ? " (an interrupted download: fetch the model again)" : "");
+                   download_unfinished(dir) ? " (an interrupted download: fetch the model again)"
+                                            : "");
 }
 
 static bool choose(const struct listing *l, struct wb_arena *arena, struct wb_shards *out,
@@ -470,14 +492,16 @@ static bool choose(const struct listing *l, struct wb_arena *arena, struct wb_sh
     if (name != NULL && series == 1)
         return take_series(out, arena, l, name, &of, err) || wb_wrap(err, "%s", out->dir);
     if (name != NULL)
-        return wb_fail(err, WB_EFORMAT, "%s: several series of shards and no index: which one is meant?",
-                       out->dir);
+        return wb_fail(err, WB_EFORMAT,
+                       "%s: several series of shards and no index: which one is meant?", out->dir);
     name = only_with(l, SUFFIX, &files);
     if (name != NULL)
         return take_one(out, arena, name, err);
     if (files > 1)
-        return wb_fail(err, WB_EFORMAT, "%s: %zu .safetensors files, none of them model.safetensors, and no index: "
-                       "name the file itself", out->dir, files);
+        return wb_fail(err, WB_EFORMAT,
+                       "%s: %zu .safetensors files, none of them model.safetensors, and no index: "
+                       "name the file itself",
+                       out->dir, files);
     return nothing_here(out->dir, l, err);
 }
 
@@ -507,7 +531,10 @@ bool wb_shards_find(const char *path, struct wb_arena *arena, struct wb_shards *
         return wb_fail_errno(err, "%s", path);
     if (S_ISDIR(st.st_mode))
         return from_dir(path, arena, out, warnings, err);
-    out->dir = slash == NULL ? "." : slash == path ? "/" : wb_arena_strndup(arena, path, (size_t)(slash - path));
+    if (slash == NULL)
+        out->dir = ".";
+    else
+        out->dir = wb_arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path));
     name = wb_arena_strdup(arena, name);
     if (out->dir == NULL || name == NULL)
         return no_memory(err);

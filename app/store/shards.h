@@ -1,4 +1,4 @@
-/* app/store/shards.h - which files make up a checkpoint: a directory's choice, or an index file's map. */
+/* app/store/shards.h - which files make up a checkpoint: chosen in a directory, or by an index. */
 #ifndef WB_STORE_SHARDS_H
 #define WB_STORE_SHARDS_H
 
@@ -34,12 +34,12 @@ struct wb_shards {
     double total_size;       /* of the index's metadata; negative when it does not say */
 };
 
-/* From a directory, a .safetensors file or a .safetensors.index.json file to the shards to open; every
- * shard named is there. Formats this version does not read are refused by name. */
+/* From a directory, a .safetensors file or a .safetensors.index.json file to the shards to open;
+ * every shard named is there. Formats this version does not read are refused by name. */
 bool wb_shards_find(const char *path, struct wb_arena *arena, struct wb_shards *out,
                     struct wb_warnings *warnings, struct wb_err *err);
-/* What a file that is no safetensors file is, by its first bytes and its name: "a GGUF file; …" with what
- * to do about it. NULL when it may be one. */
+/* What a file that is no safetensors file is, by its first bytes and its name: "a GGUF file; …"
+ * with what to do about it. NULL when it may be one. */
 const char *wb_shards_foreign(const char *name, const void *head, size_t n);
 
 #endif
