@@ -8,7 +8,7 @@
 
 /* What the shapes of the main stack say; 0: nothing. Rows and columns are the logical ones. */
 struct facts {
-    uint64_t norm, embed_rows, embed_cols, q_rows, k_rows, qkv_rows, inner, head_dim, positions, routes;
+    uint64_t norm, embed_rows, embed_cols, q_rows, k_rows, inner, head_dim, positions, routes;
     int experts;
     bool head;
 };
@@ -57,15 +57,17 @@ static cJSON *find_any(const cJSON *config, const char *key, cJSON **owner)
 
 cJSON *wb_config_find(const cJSON *config, const char *key, cJSON **owner)
 {
-    cJSON *scratch, *found = config == NULL ? NULL : find_any(config, key, owner ? owner : &scratch);
+    cJSON *ignored, **at = owner != NULL ? owner : &ignored;
+    cJSON *found = config == NULL ? NULL : find_any(config, key, at);
 
     if (strchr(key, '.') != NULL) /* it says itself where to look */
         return found;
-    for (size_t i = 0; config != NULL && found == NULL && i < sizeof wrapped / sizeof *wrapped; i++) {
+    for (size_t i = 0; config != NULL && found == NULL && i < sizeof wrapped / sizeof *wrapped;
+         i++) {
         const cJSON *inner = cJSON_GetObjectItemCaseSensitive(config, wrapped[i]);
 
         if (cJSON_IsObject(inner))
-            found = find_any(inner, key, owner ? owner : &scratch);
+            found = find_any(inner, key, at);
     }
     return found;
 }
@@ -85,7 +87,8 @@ static int config_count(const cJSON *config, const char *key, const char *usual,
 {
     uint64_t value;
 
-    if (!wb_json_whole(wb_config_find(config, key != NULL ? key : usual, NULL), &value) || value > limit)
+    if (!wb_json_whole(wb_config_find(config, key != NULL ? key : usual, NULL), &value) ||
+        value > limit)
         return 0;
     return (int)value;
 }
@@ -98,15 +101,18 @@ static void from_config(struct wb_arch *arch, const cJSON *config)
 
     d->layers = config_count(config, wb_arch_key_layers(arch), NULL, WB_LAYERS_MAX);
     d->hidden = config_count(config, f->key_hidden, "hidden_size|n_embd|d_model|dim", 1 << 24);
-    d->heads = config_count(config, f->key_heads, "num_attention_heads|n_head|num_heads|n_heads", 1 << 16);
-    d->kv_heads = config_count(config, f->key_kv_heads, "num_key_value_heads|num_kv_heads|n_kv_heads", 1 << 16);
+    d->heads =
+        config_count(config, f->key_heads, "num_attention_heads|n_head|num_heads|n_heads", 1 << 16);
+    d->kv_heads = config_count(config, f->key_kv_heads,
+                               "num_key_value_heads|num_kv_heads|n_kv_heads", 1 << 16);
     d->head_dim = config_count(config, f->key_head_dim, "head_dim|d_kv", 1 << 16);
-    d->intermediate = config_count(config, f->key_intermediate, "intermediate_size|n_inner|ffn_dim|d_ff", 1 << 28);
+    d->intermediate = config_count(config, f->key_intermediate,
+                                   "intermediate_size|n_inner|ffn_dim|d_ff", 1 << 28);
     d->vocab = config_count(config, f->key_vocab, "vocab_size", 1 << 28);
-    d->experts = config_count(config, f->key_experts, "num_local_experts|num_experts|n_routed_experts",
-                              WB_LAYERS_MAX);
-    d->context = config_count(config, f->key_context, "max_position_embeddings|n_positions|n_ctx|seq_length",
-                              1 << 30);
+    d->experts = config_count(config, f->key_experts,
+                              "num_local_experts|num_experts|n_routed_experts", WB_LAYERS_MAX);
+    d->context = config_count(config, f->key_context,
+                              "max_position_embeddings|n_positions|n_ctx|seq_length", 1 << 30);
 }
 
 static void set_once(uint64_t *slot, uint64_t value)
@@ -119,8 +125,9 @@ static void fact_add(struct facts *f, const struct wb_role *r, const struct wb_s
 {
     uint64_t rows = s->ndim < 2 ? 0 : s->dim[r->transposed ? 1 : 0];
 
-    if (s->ndim == 1 && (strcmp(r->role, "attn_norm") == 0 || strcmp(r->role, "attn_post_norm") == 0 ||
-                         strcmp(r->role, "final_norm") == 0))
+    if (s->ndim == 1 &&
+        (strcmp(r->role, "attn_norm") == 0 || strcmp(r->role, "attn_post_norm") == 0 ||
+         strcmp(r->role, "final_norm") == 0))
         set_once(&f->norm, s->dim[0]);
     if (s->ndim == 1 && strcmp(r->role, "q_norm") == 0)
         set_once(&f->head_dim, s->dim[0]);
@@ -130,31 +137,38 @@ static void fact_add(struct facts *f, const struct wb_role *r, const struct wb_s
         set_once(&f->q_rows, rows);
     else if (strcmp(r->role, "k") == 0)
         set_once(&f->k_rows, rows);
-    else if (strcmp(r->role, "qkv") == 0)
-        set_once(&f->qkv_rows, rows);
     else if (strcmp(r->role, "up") == 0 && r->expert == WB_EXPERT_NONE)
         set_once(&f->inner, rows);
     else if (strcmp(r->role, "gate_up") == 0 && r->expert == WB_EXPERT_NONE)
         set_once(&f->inner, rows / 2);
     else if (strcmp(r->role, "router") == 0)
         set_once(&f->routes, rows);
-    else if (strcmp(r->role, "pos_embed") == 0)
+    else if (strcmp(r->role, "pos_embed") == 0 && r->stack[0] == '\0')
         set_once(&f->positions, rows);
+}
+
+/* The stack that gives the dims: the family's first, or the deepest one found. */
+static const char *main_stack(const struct wb_arch *arch)
+{
+    const char *stack = "";
+    int most = 0;
+
+    if (arch->tree != NULL)
+        return arch->tree->family.stacks > 0 ? arch->tree->family.stack[0].name : "";
+    for (size_t i = 0; i < arch->stems.count; i++)
+        if (arch->stems.item[i].layers > most) {
+            most = arch->stems.item[i].layers;
+            stack = arch->stems.item[i].stack;
+        }
+    return stack;
 }
 
 /* One pass over the names: facts of the main stack, and of what stands in no layer. */
 static void facts_collect(struct wb_arch *arch, struct facts *f, const char *const *name,
                           const struct wb_shape *shape, size_t count)
 {
-    const char *stack = arch->tree != NULL && arch->tree->family.stacks > 0 ? arch->tree->family.stack[0].name : "";
-    int most = 0;
+    const char *stack = main_stack(arch);
 
-    if (arch->tree == NULL)
-        for (size_t i = 0; i < arch->stems.count; i++)
-            if (arch->stems.item[i].layers > most) {
-                most = arch->stems.item[i].layers;
-                stack = arch->stems.item[i].stack;
-            }
     for (size_t i = 0; i < count; i++) {
         struct wb_role r;
 
@@ -162,7 +176,8 @@ static void facts_collect(struct wb_arch *arch, struct facts *f, const char *con
         f->head |= strcmp(r.role, "lm_head") == 0;
         if (r.expert >= f->experts)
             f->experts = r.expert + 1;
-        if (strcmp(r.role, "embed") == 0 && (arch->embed == NULL || (arch->embed_in_stack && r.stack[0] == '\0'))) {
+        if (strcmp(r.role, "embed") == 0 &&
+            (arch->embed == NULL || (arch->embed_in_stack && r.stack[0] == '\0'))) {
             arch->embed = wb_arena_strdup(&arch->arena, name[i]);
             arch->embed_in_stack = r.stack[0] != '\0';
             arch->embed_shape = shape != NULL ? shape[i] : (struct wb_shape){ 0 };
@@ -210,7 +225,8 @@ static void settle_heads(struct wb_arch *arch, const struct facts *f)
 static bool tied(const struct wb_arch *arch, const cJSON *config, const struct facts *f)
 {
     const struct wb_family *family = arch->tree != NULL ? &arch->tree->family : NULL;
-    const char *key = family != NULL && family->key_tied != NULL ? family->key_tied : "tie_word_embeddings";
+    const char *key =
+        family != NULL && family->key_tied != NULL ? family->key_tied : "tie_word_embeddings";
     const cJSON *said = wb_config_find(config, key, NULL);
 
     if (cJSON_IsBool(said))
@@ -227,19 +243,16 @@ void wb_dims_fill(struct wb_arch *arch, const cJSON *config, const char *const *
 {
     struct wb_dims *d = &arch->dims;
     struct facts f = { 0 };
-    const char *stack = arch->tree != NULL && arch->tree->family.stacks > 0 ? arch->tree->family.stack[0].name : "";
-    int layers = wb_arch_stack_layers(arch, stack);
 
-    if (arch->tree == NULL)
-        for (size_t i = 0; i < arch->stems.count; i++)
-            layers = arch->stems.item[i].layers > layers ? arch->stems.item[i].layers : layers;
     from_config(arch, config);
     facts_collect(arch, &f, name, shape, count);
-    settle(arch, &d->layers, (uint64_t)layers, "layers");
-    settle(arch, &d->hidden, f.norm != 0 ? f.norm : f.embed_cols, "hidden");
+    settle(arch, &d->layers, (uint64_t)wb_arch_stack_layers(arch, main_stack(arch)), "layers");
+    settle(arch, &d->hidden, f.norm, "hidden");
+    settle(arch, &d->hidden, f.embed_cols, NULL); /* embeddings may be narrower (OPT 350m) */
     settle(arch, &d->vocab, f.embed_rows, "vocabulary");
     settle(arch, &d->intermediate, f.inner, NULL);
-    settle(arch, &d->experts, f.routes != 0 ? f.routes : (uint64_t)f.experts, "experts");
+    settle(arch, &d->experts, f.routes > (uint64_t)f.experts ? f.routes : (uint64_t)f.experts,
+           "experts");
     settle(arch, &d->context, f.positions, NULL);
     settle_heads(arch, &f);
     d->tied_embeddings = tied(arch, config, &f);

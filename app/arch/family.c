@@ -1,8 +1,8 @@
 /* app/arch/family.c - the families known, each as a tree of name components.
  *
  * A name is walked component by component from the root; a literal child goes before a wildcard, so
- * that "layer.0.SelfAttention" may stand beside "{i}". Bias names are not in the tree: a node that has a
- * pattern also answers for ".weight" and ".bias" (old BERT files: ".gamma" and ".beta"). */
+ * that "layer.0.SelfAttention" may stand beside "{i}". Bias names are not in the tree: a node that
+ * has a pattern also answers for ".weight" and ".bias" (old BERT files: ".gamma" and ".beta"). */
 #include "app/arch/family.h"
 
 #include <stdlib.h>
@@ -25,8 +25,10 @@ struct wb_arch_set {
 };
 
 /* What training and wrapping put in front of any model's names. */
-static const char *const wrappers[] = { "module.", "_orig_mod.", "base_model.model.", "language_model.",
-                                        "model.language_model.", "model." };
+static const char *const wrappers[] = {
+    "module.", "_orig_mod.", "base_model.model.", "language_model.", "model.language_model.",
+    "model."
+};
 #define WRAPPERS (sizeof wrappers / sizeof *wrappers)
 #define STRIP_DEPTH 4
 
@@ -59,7 +61,8 @@ static struct wb_family_node *node_get(struct wb_family_tree *tree, struct wb_fa
     struct wb_family_node *node, **link = &at->child;
 
     for (node = at->child; node != NULL; node = node->next)
-        if (node->wild == wild && (wild || (node->len == len && memcmp(node->text, text, len) == 0)))
+        if (node->wild == wild &&
+            (wild || (node->len == len && memcmp(node->text, text, len) == 0)))
             return node;
     node = wb_arena_alloc(&tree->arena, sizeof *node);
     if (node == NULL)
@@ -82,16 +85,19 @@ static bool check_pattern(const struct wb_family_pattern *p, struct wb_err *err)
     if (p->stack != NULL && strlen(p->stack) > 15)
         return wb_fail(err, WB_EFORMAT, "%.200s: the stack is longer than 15 bytes", p->name);
     if (p->kind != NULL && !wb_kind_valid(p->kind))
-        return wb_fail(err, WB_EFORMAT, "%.200s: the kind \"%.40s\" is not one of " WB_KINDS, p->name, p->kind);
+        return wb_fail(err, WB_EFORMAT, "%.200s: the kind \"%.40s\" is not one of " WB_KINDS,
+                       p->name, p->kind);
     for (const char *s = strchr(p->name, '{'); s != NULL; s = strchr(s + 1, '{'))
         if ((s > p->name && s[-1] != '.') || s[1] == '\0' || strchr("nei", s[1]) == NULL ||
             s[2] != '}' || (s[3] != '\0' && s[3] != '.'))
-            return wb_fail(err, WB_EFORMAT, "%.200s: only {n}, {e} and {i} between dots are wildcards", p->name);
+            return wb_fail(err, WB_EFORMAT,
+                           "%.200s: only {n}, {e} and {i} between dots are wildcards", p->name);
     return true;
 }
 
 /* Put one pattern, already a copy in the arena, into the tree. */
-static bool plant(struct wb_family_tree *tree, const struct wb_family_pattern *p, struct wb_err *err)
+static bool plant(struct wb_family_tree *tree, const struct wb_family_pattern *p,
+                  struct wb_err *err)
 {
     struct wb_family_node *at = tree->root;
     const char *text = p->name;
@@ -145,15 +151,17 @@ static const char *const *copy_list(struct wb_family_tree *tree, const char *con
 
 static void copy_keys(struct wb_family_tree *tree, struct wb_family *f, bool *ok)
 {
-    const char **key[] = { &f->key_layers, &f->key_hidden, &f->key_heads, &f->key_kv_heads, &f->key_head_dim,
-                           &f->key_intermediate, &f->key_vocab, &f->key_experts, &f->key_context, &f->key_tied,
-                           &f->name, &f->doc, &f->flags_json };
+    const char **key[] = { &f->key_layers,   &f->key_hidden,       &f->key_heads, &f->key_kv_heads,
+                           &f->key_head_dim, &f->key_intermediate, &f->key_vocab, &f->key_experts,
+                           &f->key_context,  &f->key_tied,         &f->name,      &f->doc,
+                           &f->flags_json };
 
     for (size_t i = 0; i < sizeof key / sizeof *key; i++)
         *key[i] = copy(tree, *key[i], ok);
 }
 
-static bool copy_patterns(struct wb_family_tree *tree, const struct wb_family *from, struct wb_err *err)
+static bool copy_patterns(struct wb_family_tree *tree, const struct wb_family *from,
+                          struct wb_err *err)
 {
     struct wb_family_pattern *p = wb_arena_calloc(&tree->arena, from->patterns + 1, sizeof *p);
     bool ok = p != NULL;
@@ -287,8 +295,8 @@ static bool walk(const struct wb_family_node *node, const char *name, const char
     return (is_text(rest, len, "bias") || is_text(rest, len, "beta")) && take(node, true, hit);
 }
 
-static bool find_behind(const struct wb_family_tree *tree, const char *name, const char *rest, int depth,
-                        struct wb_family_hit *hit)
+static bool find_behind(const struct wb_family_tree *tree, const char *name, const char *rest,
+                        int depth, struct wb_family_hit *hit)
 {
     *hit = (struct wb_family_hit){ .layer = -1, .expert = WB_EXPERT_NONE };
     if (walk(tree->root, name, rest, hit))
@@ -296,7 +304,8 @@ static bool find_behind(const struct wb_family_tree *tree, const char *name, con
     for (const char *const *p = tree->strip; depth > 0 && *p != NULL; p++) {
         size_t len = strlen(*p);
 
-        if (len > 0 && strncmp(rest, *p, len) == 0 && find_behind(tree, name, rest + len, depth - 1, hit))
+        if (len > 0 && strncmp(rest, *p, len) == 0 &&
+            find_behind(tree, name, rest + len, depth - 1, hit))
             return true;
     }
     return false;

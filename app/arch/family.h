@@ -1,11 +1,11 @@
-/* app/arch/family.h - one family compiled for matching: its patterns as a tree of name components. */
+/* app/arch/family.h - one family compiled: its patterns as a tree of name components. */
 #ifndef WB_ARCH_FAMILY_H
 #define WB_ARCH_FAMILY_H
 
 #include "app/arch/arch.h"
 #include "app/core/arena.h"
 
-/* Numbers in names and counts in configs beyond this are not layers: nobody may size arrays by them. */
+/* Numbers in names and counts in configs beyond this are no layers: arrays are sized by them. */
 #define WB_LAYERS_MAX 10000
 
 struct wb_family_node; /* a component of the patterns */

@@ -1,8 +1,8 @@
 /* app/arch/infer.c - stacks of layers found in tensor names alone (architectures.md section 10).
  *
- * A stem is a name up to a number. It is a stack of layers when the number takes several values, or when the
- * word before it says so, and when more than a bare ".weight" follows. The first such number of a name is
- * the layer; others ("layer.0", "experts.7") belong to what follows it. */
+ * A stem is a name up to a number. It is a stack of layers when the number takes several values, or
+ * when the word before it says so, and when more than a bare ".weight" follows. The first such
+ * number of a name is the layer; others ("layer.0", "experts.7") belong to what follows it. */
 #include "app/arch/infer.h"
 
 #include <stdio.h>
@@ -38,8 +38,8 @@ static bool stem_put(struct wb_stems *stems, struct wb_arena *arena, const char 
     return true;
 }
 
-void wb_stems_note(struct wb_stems *stems, struct wb_arena *arena, const char *name, size_t layer_at,
-                   int layer, const char *stack)
+void wb_stems_note(struct wb_stems *stems, struct wb_arena *arena, const char *name,
+                   size_t layer_at, int layer, const char *stack)
 {
     for (size_t i = 0; i < stems->count; i++)
         if (stem_is(&stems->item[i], name, layer_at)) {
@@ -50,7 +50,7 @@ void wb_stems_note(struct wb_stems *stems, struct wb_arena *arena, const char *n
     stem_put(stems, arena, name, layer_at, layer + 1, stack);
 }
 
-/* The skip-th number of a name with at least two components behind it: its offset, SIZE_MAX when none. */
+/* Offset of the skip-th number of a name with two components or more behind it; SIZE_MAX: none. */
 static size_t number_at(const char *name, int skip, int *number)
 {
     for (const char *c = name; *c != '\0';) {
@@ -66,7 +66,8 @@ static size_t number_at(const char *name, int skip, int *number)
     return (size_t)-1;
 }
 
-static void candidate_note(struct candidate *list, size_t *n, const char *text, size_t len, int number)
+static void candidate_note(struct candidate *list, size_t *n, const char *text, size_t len,
+                           int number)
 {
     size_t i = 0;
 
@@ -84,12 +85,15 @@ static void candidate_note(struct candidate *list, size_t *n, const char *text, 
 
 static bool says_layer(const char *text, size_t len)
 {
-    static const char *const word[] = { "layers.", "layer.", "h.", "block.", "blocks.", "resblocks." };
+    static const char *const word[] = {
+        "layers.", "layer.", "h.", "block.", "blocks.", "resblocks."
+    };
 
     for (size_t i = 0; i < sizeof word / sizeof *word; i++) {
         size_t n = strlen(word[i]);
 
-        if (n <= len && memcmp(text + len - n, word[i], n) == 0 && (n == len || text[len - n - 1] == '.'))
+        if (n <= len && memcmp(text + len - n, word[i], n) == 0 &&
+            (n == len || text[len - n - 1] == '.'))
             return true;
     }
     return false;
@@ -99,8 +103,9 @@ static bool says_layer(const char *text, size_t len)
 static void name_stack(struct wb_stem *s)
 {
     static const struct { const char *word, *stack; } known[] = {
-        { "vision", "vision" },   { "visual", "vision" },     { "image", "vision" },   { "text", "text" },
-        { "language", "text" },   { "audio", "audio" },       { "decoder", "decoder" }, { "encoder", "encoder" },
+        { "vision", "vision" },   { "visual", "vision" }, { "image", "vision" },
+        { "text", "text" },       { "language", "text" }, { "audio", "audio" },
+        { "decoder", "decoder" }, { "encoder", "encoder" },
     };
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -171,8 +176,11 @@ struct wb_place wb_stems_find(const struct wb_stems *stems, const char *name)
         len = strcspn(at, ".");
         number = wb_name_number(at, len);
         if (number >= 0 && at[len] == '.')
-            place = (struct wb_place){ .stem = s, .layer = number, .expert = expert_in(at + len + 1),
-                                       .layer_at = s->len, .tail = at + len + 1 };
+            place = (struct wb_place){ .stem = s,
+                                       .layer = number,
+                                       .expert = expert_in(at + len + 1),
+                                       .layer_at = s->len,
+                                       .tail = at + len + 1 };
     }
     return place;
 }

@@ -31,10 +31,11 @@ struct wb_place {
 };
 
 /* Note that name[0..layer_at) is followed by a layer's number. The stem text is copied. */
-void wb_stems_note(struct wb_stems *stems, struct wb_arena *arena, const char *name, size_t layer_at,
-                   int layer, const char *stack);
-/* Find stacks in names that no noted stem covers: a number that varies, with modules behind it. Stacks get
- * names of their own when there are several, or when `others` (a known family has the main one). */
+void wb_stems_note(struct wb_stems *stems, struct wb_arena *arena, const char *name,
+                   size_t layer_at, int layer, const char *stack);
+/* Find stacks in names that no noted stem covers: a number that varies, with modules behind it.
+ * Stacks get names of their own when there are several, or when `others` (a known family has the
+ * main one). */
 void wb_stems_discover(struct wb_stems *stems, struct wb_arena *arena, const char *const *name,
                        size_t count, bool others);
 struct wb_place wb_stems_find(const struct wb_stems *stems, const char *name);

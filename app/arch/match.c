@@ -26,7 +26,8 @@ static bool family_has_type(const struct wb_family *f, const char *type)
     return false;
 }
 
-static const struct wb_family_tree *by_model_type(const struct wb_arch_set *set, const cJSON *config)
+static const struct wb_family_tree *by_model_type(const struct wb_arch_set *set,
+                                                  const cJSON *config)
 {
     const char *type = config != NULL ? wb_json_text(config, "model_type", NULL) : NULL;
 
@@ -36,11 +37,12 @@ static const struct wb_family_tree *by_model_type(const struct wb_arch_set *set,
     return NULL;
 }
 
-/* Length of the part of a class name that spells model_type ("GPTNeoX" for "gpt_neox"); 0 when it does not.
- * What follows must be the usual rest of a class name, so that Gemma3n is no Gemma3. */
+/* Length of the part of a class name that spells model_type ("GPTNeoX" for "gpt_neox"); 0 when it
+ * does not. What follows must be the usual rest of a class name, so that Gemma3n is no Gemma3. */
 static size_t class_spells(const char *class, const char *type)
 {
-    static const char *const rest[] = { "For", "Model", "LMHead", "DoubleHeads", "Encoder", "Text", "Vision" };
+    static const char *const rest[] = { "For",     "Model", "LMHead", "DoubleHeads",
+                                        "Encoder", "Text",  "Vision" };
     const char *c = class;
 
     for (const char *t = type; *t != '\0'; t++) {
@@ -112,7 +114,8 @@ static bool seen_holds(const char *rule, const struct tensors *ts)
     const char *space = strchr(rule += absent, ' ');
     char text[100];
 
-    snprintf(text, sizeof text, "%.*s", (int)(space != NULL ? space - rule : (ptrdiff_t)strlen(rule)), rule);
+    snprintf(text, sizeof text, "%.*s",
+             (int)(space != NULL ? space - rule : (ptrdiff_t)strlen(rule)), rule);
     for (size_t i = 0; i < ts->count; i++)
         if (strstr(ts->name[i], text) != NULL &&
             (space == NULL || shape_meets(ts->shape != NULL ? &ts->shape[i] : NULL, space + 1)))
@@ -138,9 +141,10 @@ static size_t coverage(const struct wb_family_tree *tree, const struct tensors *
     return known;
 }
 
-/* The family whose `seen` entries all hold and whose patterns know the most names, all but a few of those
- * in layers; on a tie the one that asks for more. */
-static const struct wb_family_tree *by_names(const struct wb_arch_set *set, const struct tensors *ts)
+/* The family whose `seen` entries all hold and whose patterns know the most names, all but a few of
+ * those in layers; on a tie the one that asks for more. */
+static const struct wb_family_tree *by_names(const struct wb_arch_set *set,
+                                             const struct tensors *ts)
 {
     const struct wb_family_tree *best = NULL;
     size_t most = 0, most_rules = 0;
@@ -179,7 +183,8 @@ static void tell_family(struct wb_arch *arch, const struct wb_arch_set *set, con
     arch->tree = by_names(set, ts);
     arch->guessed = arch->tree != NULL;
     if (said != NULL)
-        wb_arch_note_add(arch, "config.json says %s, but few tensors are named so", said->family.name);
+        wb_arch_note_add(arch, "config.json says %s, but few tensors are named so",
+                         said->family.name);
     else if (type != NULL)
         wb_arch_note_add(arch, "the model_type \"%.60s\" is not known", type);
     if (arch->guessed)
@@ -217,7 +222,8 @@ struct wb_arch *wb_arch_match(const struct wb_arch_set *set, const cJSON *config
         struct wb_family_hit hit;
 
         if (wb_family_find(arch->tree, name[i], &hit) && hit.layer >= 0)
-            wb_stems_note(&arch->stems, &arch->arena, name[i], hit.layer_at, hit.layer, hit.pattern->stack);
+            wb_stems_note(&arch->stems, &arch->arena, name[i], hit.layer_at, hit.layer,
+                          hit.pattern->stack);
     }
     wb_stems_discover(&arch->stems, &arch->arena, name, count, arch->tree != NULL);
     wb_dims_fill(arch, config, name, shape, count);
@@ -288,15 +294,16 @@ static void role_of_hit(const struct wb_family_hit *hit, struct wb_role *out)
 
     snprintf(out->role, sizeof out->role, "%s%s", p->role, hit->bias ? ".bias" : "");
     snprintf(out->stack, sizeof out->stack, "%s", p->stack);
-    snprintf(out->kind, sizeof out->kind, "%s", hit->bias && strcmp(p->kind, "norm") != 0 ? "bias" : p->kind);
+    snprintf(out->kind, sizeof out->kind, "%s",
+             hit->bias && strcmp(p->kind, "norm") != 0 ? "bias" : p->kind);
     out->layer = hit->layer;
     out->expert = hit->expert;
     out->transposed = p->transposed && !hit->bias;
     out->fused = p->fused;
 }
 
-static void role_of_guess(const struct wb_arch *arch, const char *name, const struct wb_shape *shape,
-                          struct wb_role *out)
+static void role_of_guess(const struct wb_arch *arch, const char *name,
+                          const struct wb_shape *shape, struct wb_role *out)
 {
     struct wb_place place = wb_stems_find(&arch->stems, name);
     struct wb_guess g = wb_role_guess(place.tail, place.stem != NULL, shape);
@@ -317,8 +324,8 @@ static bool same_matrix(const struct wb_shape *a, const struct wb_shape *b)
 }
 
 /* The embedding that this tensor is an alias of. A copy of another shape is a tensor of its own. */
-static const char *alias_of(const struct wb_arch *arch, const char *name, const struct wb_shape *shape,
-                            const struct wb_role *role)
+static const char *alias_of(const struct wb_arch *arch, const char *name,
+                            const struct wb_shape *shape, const struct wb_role *role)
 {
     bool head = strcmp(role->role, "lm_head") == 0 && arch->dims.tied_embeddings;
     bool copy = strcmp(role->role, "embed") == 0 && role->stack[0] != '\0' && !arch->embed_in_stack;

@@ -1,7 +1,8 @@
 /* app/arch/relayer.c - a config for a model with other layers (compress.md C1.5).
  *
- * Three things in a config depend on layer numbers: the count, lists with one entry a layer, and lists of layer
- * numbers. Periodic rules ("every sixth layer") are true for the old numbers only: they become explicit lists. */
+ * Three things in a config depend on layer numbers: the count, lists with one entry a layer, and
+ * lists of layer numbers. Periodic rules ("every sixth layer") are true for the old numbers only:
+ * they become explicit lists. */
 #include <stdint.h>
 #include <string.h>
 
@@ -55,7 +56,7 @@ static bool in_list(const cJSON *list, int layer)
     return false;
 }
 
-/* Append a moved item. When memory is out the list is freed and *list is NULL, which put reports. */
+/* Append a moved item. Without memory the list is freed and *list is NULL, which put reports. */
 static void push(cJSON **list, cJSON *item)
 {
     if (*list != NULL && cJSON_AddItemToArray(*list, item))
@@ -66,7 +67,8 @@ static void push(cJSON **list, cJSON *item)
 }
 
 /* The numbers of new layers whose old ones stand in list. */
-static bool move_numbers(const struct move *m, const char *key, const cJSON *list, struct wb_err *err)
+static bool move_numbers(const struct move *m, const char *key, const cJSON *list,
+                         struct wb_err *err)
 {
     cJSON *made = cJSON_CreateArray();
 
@@ -76,7 +78,8 @@ static bool move_numbers(const struct move *m, const char *key, const cJSON *lis
     return put(m->object, key, made, err);
 }
 
-static bool move_entries(const struct move *m, const char *key, const cJSON *list, struct wb_err *err)
+static bool move_entries(const struct move *m, const char *key, const cJSON *list,
+                         struct wb_err *err)
 {
     cJSON *made = cJSON_CreateArray();
 
@@ -96,7 +99,8 @@ static bool move_lists(const struct move *m, struct wb_err *err)
             if (!move_numbers(m, item->string, item, err))
                 return false;
         } else if (cJSON_GetArraySize(item) == m->before &&
-                   (strstr(item->string, "layer") != NULL || strstr(item->string, "pattern") != NULL)) {
+                   (strstr(item->string, "layer") != NULL ||
+                    strstr(item->string, "pattern") != NULL)) {
             if (!move_entries(m, item->string, item, err))
                 return false;
         }
@@ -104,8 +108,8 @@ static bool move_lists(const struct move *m, struct wb_err *err)
     return true;
 }
 
-/* Write layer_types for the old layers where the config only has a rule: layers below `full` attend to
- * everything, and of the others every period-th does (0: none). */
+/* Write layer_types for the old layers where the config only has a rule: layers below `full` attend
+ * to everything, and of the others every period-th does (0: none). */
 static bool write_types(const struct move *m, int full, int period, struct wb_err *err)
 {
     cJSON *made = cJSON_CreateArray();
@@ -128,7 +132,8 @@ static int family_period(const struct wb_arch *arch)
     return period > 1 && period < WB_LAYERS_MAX ? (int)period : 0;
 }
 
-static bool make_types_explicit(const struct wb_arch *arch, const struct move *m, struct wb_err *err)
+static bool make_types_explicit(const struct wb_arch *arch, const struct move *m,
+                                struct wb_err *err)
 {
     const cJSON *o = m->object;
     uint64_t value;
@@ -147,8 +152,8 @@ static bool make_types_explicit(const struct wb_arch *arch, const struct move *m
     return period == 0 || write_types(m, 0, period, err);
 }
 
-/* The layers below max_window_layers that are kept. Right for the sources in order; layer_types, which
- * goes before it, says the rest. */
+/* The layers below max_window_layers that are kept. Right for the sources in order; layer_types,
+ * which goes before it, says the rest. */
 static bool move_window(const struct move *m, struct wb_err *err)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(m->object, "max_window_layers");
@@ -192,12 +197,15 @@ static bool check_possible(const struct move *m, struct wb_err *err)
 {
     if (wb_json_number(m->object, "num_kv_shared_layers", 0) > 0 ||
         cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(m->object, "use_cla")))
-        return wb_fail(err, WB_EARG, "layers of this model share keys and values: they cannot be renumbered");
+        return wb_fail(err, WB_EARG,
+                       "layers of this model share keys and values: they cannot be renumbered");
     for (int i = 0; i < m->layers; i++)
         if (m->source[i] != i && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(
                                      m->object, "scale_attn_by_inverse_layer_idx")))
-            return wb_fail(err, WB_EARG, "scale_attn_by_inverse_layer_idx scales attention by the layer's "
-                           "number: layer %d cannot become layer %d", m->source[i], i);
+            return wb_fail(err, WB_EARG,
+                           "scale_attn_by_inverse_layer_idx scales attention by the layer's "
+                           "number: layer %d cannot become layer %d",
+                           m->source[i], i);
     return true;
 }
 
@@ -224,7 +232,8 @@ static bool count_ensure(cJSON *config, const char *key, int layers, struct wb_e
         at = cJSON_GetObjectItemCaseSensitive(at, name);
         key += len + 1;
     }
-    return put(at == config && cJSON_IsObject(text) ? text : at, name, cJSON_CreateNumber(layers), err);
+    return put(at == config && cJSON_IsObject(text) ? text : at, name, cJSON_CreateNumber(layers),
+               err);
 }
 
 static bool relayer(const struct wb_arch *arch, cJSON *config, const char *key, struct move m,
@@ -240,13 +249,13 @@ static bool relayer(const struct wb_arch *arch, cJSON *config, const char *key, 
             return wb_fail(err, WB_EARG, "there is no layer %d among %d", m.source[i], m.before);
     if (unchanged(&m) && cJSON_IsNumber(count) && count->valuedouble == m.layers)
         return true;
-    return check_possible(&m, err) && make_types_explicit(arch, &m, err) && make_sparse_explicit(&m, err) &&
-           move_lists(&m, err) && move_window(&m, err) &&
+    return check_possible(&m, err) && make_types_explicit(arch, &m, err) &&
+           make_sparse_explicit(&m, err) && move_lists(&m, err) && move_window(&m, err) &&
            put(m.object, count->string, cJSON_CreateNumber(m.layers), err);
 }
 
-bool wb_arch_config_stack(const struct wb_arch *arch, cJSON *config, const char *stack, const int *source,
-                          int layers, struct wb_err *err)
+bool wb_arch_config_stack(const struct wb_arch *arch, cJSON *config, const char *stack,
+                          const int *source, int layers, struct wb_err *err)
 {
     const struct wb_family *f = arch->tree != NULL ? &arch->tree->family : NULL;
     struct move m = { .source = source, .layers = layers, .before = arch->dims.layers };
@@ -264,7 +273,8 @@ bool wb_arch_config_stack(const struct wb_arch *arch, cJSON *config, const char 
         }
     }
     if (key == NULL)
-        return wb_fail(err, WB_ENOTFOUND, "the model has no stack \"%.40s\" with a count in the config", stack);
+        return wb_fail(err, WB_ENOTFOUND,
+                       "the model has no stack \"%.40s\" with a count in the config", stack);
     return relayer(arch, config, key, m, err) || (stack[0] != '\0' && wb_wrap(err, "%s", stack));
 }
 

@@ -20,7 +20,7 @@ static const struct pair kinds[] = {
     { "patch_embed", "conv" },   { "conv", "conv" },         { "buffer", "buffer" },
 };
 
-/* A tail of whole components -> role; the first that fits wins, so longer tails stand above shorter. */
+/* A tail of whole components -> role; the first that fits wins: longer tails stand above shorter. */
 struct rule {
     const char *tail, *role, *fused;
 };
@@ -175,9 +175,12 @@ static const struct rule outer_rules[] = {
 };
 
 /* Names of tensors that are no weights: copied, never averaged. */
-static const char *const buffers[] = { "inv_freq", "position_ids", "token_type_ids", "masked_bias",
-                                       "num_batches_tracked", "cos_cached", "sin_cached", "attn.bias",
-                                       "relative_position_index", NULL };
+static const char *const buffers[] = {
+    "inv_freq",    "position_ids",        "token_type_ids",
+    "masked_bias", "num_batches_tracked", "cos_cached",
+    "sin_cached",  "attn.bias",           "relative_position_index",
+    NULL
+};
 
 static bool has_suffix(const char *text, size_t len, const char *suffix)
 {
@@ -235,7 +238,7 @@ static bool contains(const char *text, size_t len, const char *part)
     return false;
 }
 
-/* Cut ".weight" or ".bias" (also "_weight", "_bias": in_proj_weight) off; true when it was a bias. */
+/* Cut ".weight" or ".bias" (in_proj_weight: "_weight", "_bias") off; true when it was a bias. */
 static bool cut_parameter(const char *text, size_t *len)
 {
     static const char *const weight[] = { ".weight", "_weight", ".gamma" };
@@ -289,7 +292,8 @@ struct wb_guess wb_role_guess(const char *tail, bool in_layer, const struct wb_s
               (contains(tail, len, "encoder_attn") || contains(tail, len, "EncDecAttention") ||
                contains(tail, len, "cross_attn") || contains(tail, len, "crossattention"));
     if (strcmp(g.role, "other") != 0)
-        g.kind = g.bias && strcmp(wb_role_kind(g.role), "norm") != 0 ? "bias" : wb_role_kind(g.role);
+        g.kind =
+            g.bias && strcmp(wb_role_kind(g.role), "norm") != 0 ? "bias" : wb_role_kind(g.role);
     else
         g.kind = kind_of(tail, len, g.bias, shape);
     return g;

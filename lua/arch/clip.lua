@@ -22,8 +22,8 @@ return {
       token_embedding = "embed", position_embedding = "pos_embed", position_ids = "buffer",
     }),
     vision_model = tower("embed_norm", "post_layernorm", {
-      class_embedding = "cls_token", patch_embedding = "patch_embed", position_embedding = "pos_embed",
-      position_ids = "buffer",
+      class_embedding = "cls_token", patch_embedding = "patch_embed",
+      position_embedding = "pos_embed", position_ids = "buffer",
     }),
     text_projection = "projection",
     visual_projection = "projection",

@@ -13,6 +13,7 @@ return {
   },
   forward = {
     block = "sandwich", window = true, full_every = 2,
-    scale = "query_pre_attn_scalar", attn_cap = "attn_logit_softcapping", logit_cap = "final_logit_softcapping",
+    scale = "query_pre_attn_scalar",
+    attn_cap = "attn_logit_softcapping", logit_cap = "final_logit_softcapping",
   },
 }

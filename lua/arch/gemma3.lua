@@ -1,11 +1,14 @@
 return {
   name = "gemma3",
-  doc = "Gemma 3, its text part: Gemma 2 without soft caps, with q and k norms, five windowed layers to one full",
+  doc = "Gemma 3 (text): Gemma 2 with q and k norms, no soft caps, five windowed layers to a full one",
   like = "gemma2",
   model_types = {"gemma3_text", "gemma3"},
   seen = {"mlp.gate_proj", "pre_feedforward_layernorm", "self_attn.q_norm"},
   tensors = {
     ["layers.{n}.self_attn"] = {q_norm = "q_norm", k_norm = "k_norm"},
   },
-  forward = {qk_norm = true, full_every = 6, attn_cap = false, logit_cap = false, local_rope = "rope_local_base_freq"},
+  forward = {
+    qk_norm = true, full_every = 6, attn_cap = false, logit_cap = false,
+    local_rope = "rope_local_base_freq",
+  },
 }

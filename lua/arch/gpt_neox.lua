@@ -1,6 +1,6 @@
 return {
   name = "gpt_neox",
-  doc = "GPT-NeoX and Pythia: q, k, v in one tensor head by head, attention and feed-forward side by side",
+  doc = "GPT-NeoX and Pythia: q, k, v in one tensor head by head, parallel blocks",
   model_types = {"gpt_neox"},
   prefixes = {"gpt_neox."},
   seen = {"attention.query_key_value", "mlp.dense_h_to_4h", "!self_attention"},

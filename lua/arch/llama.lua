@@ -9,7 +9,10 @@ return {
     embed_tokens = "embed",
     ["layers.{n}"] = {
       input_layernorm = "attn_norm",
-      self_attn = {q_proj = "q", k_proj = "k", v_proj = "v", o_proj = "o", ["rotary_emb.inv_freq"] = "buffer"},
+      self_attn = {
+        q_proj = "q", k_proj = "k", v_proj = "v", o_proj = "o",
+        ["rotary_emb.inv_freq"] = "buffer",
+      },
       post_attention_layernorm = "ffn_norm",
       mlp = {gate_proj = "gate", up_proj = "up", down_proj = "down"},
     },

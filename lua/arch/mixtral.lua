@@ -21,5 +21,7 @@ return {
     gate_up = "experts_gate_up",
     ["layers.{n}.mlp.experts.down_proj"] = "experts",
   },
-  forward = {mlp = "experts", window = true, experts_used = "num_experts_per_tok", experts_norm = true},
+  forward = {
+    mlp = "experts", experts_used = "num_experts_per_tok", experts_norm = true, window = true,
+  },
 }

@@ -23,12 +23,15 @@ return {
       relative_attention_bias = "rel_bias",
     },
     ["pooler.dense"] = "pooler",
-    lm_head = {dense = "head_dense", layer_norm = "head_norm", decoder = "lm_head", bias = "lm_head.bias"},
+    lm_head = {
+      dense = "head_dense", layer_norm = "head_norm", decoder = "lm_head", bias = "lm_head.bias",
+    },
     classifier = {dense = "head_dense", out_proj = "classifier"},
   },
   tied_default = true,
   forward = {
     kind = "encoder", block = "post", norm = "layer", eps = "layer_norm_eps", eps_default = 1e-12,
-    mlp = "plain", act = "hidden_act", act_default = "gelu", position = "learned", position_offset = 2,
+    mlp = "plain", act = "hidden_act", act_default = "gelu",
+    position = "learned", position_offset = 2,
   },
 }

@@ -1,6 +1,6 @@
 return {
   name = "opt",
-  doc = "OPT: learned positions with an offset of two; the 350m is post-norm and embeds in fewer dimensions",
+  doc = "OPT: learned positions with an offset of two; the 350m is post-norm and embeds narrower",
   model_types = {"opt"},
   prefixes = {"model.", "decoder.", "model.decoder."},
   seen = {"decoder.layers", "embed_positions", "self_attn_layer_norm", "!encoder"},
@@ -23,7 +23,9 @@ return {
   keys = {intermediate = "ffn_dim"},
   tied_default = true,
   forward = {
-    kind = "decoder", block = "pre", block_post_unless = "do_layer_norm_before", norm = "layer", eps_default = 1e-5,
-    mlp = "plain", act = "activation_function", act_default = "relu", position = "learned", position_offset = 2,
+    kind = "decoder", block = "pre", block_post_unless = "do_layer_norm_before",
+    norm = "layer", eps_default = 1e-5,
+    mlp = "plain", act = "activation_function", act_default = "relu",
+    position = "learned", position_offset = 2,
   },
 }

@@ -8,8 +8,11 @@ return {
     embed_tokens = "embed",
     ["layers.{n}"] = {
       input_layernorm = "attn_norm",
-      self_attn = {q_proj = "q", k_proj = "k", v_proj = "v", dense = "o",
-                   q_layernorm = "q_norm", k_layernorm = "k_norm", ["rotary_emb.inv_freq"] = "buffer"},
+      self_attn = {
+        q_proj = "q", k_proj = "k", v_proj = "v", dense = "o",
+        q_layernorm = "q_norm", k_layernorm = "k_norm",
+        ["rotary_emb.inv_freq"] = "buffer",
+      },
       mlp = {fc1 = "up", fc2 = "down"},
     },
     final_layernorm = "final_norm",
@@ -18,7 +21,8 @@ return {
   },
   tied_default = false,
   forward = {
-    kind = "decoder", block = "parallel_one_norm", norm = "layer", eps = "layer_norm_eps", eps_default = 1e-5,
+    kind = "decoder", block = "parallel_one_norm",
+    norm = "layer", eps = "layer_norm_eps", eps_default = 1e-5,
     mlp = "plain", act = "hidden_act", act_default = "gelu_new",
     position = "rope", rope_share = "partial_rotary_factor", rope_share_default = 0.5,
   },

@@ -20,6 +20,7 @@ return {
     ["layers.{n}.mlp.experts.down_proj"] = "experts",
   },
   forward = {
-    mlp = "experts", experts_used = "num_experts_per_tok", experts_norm = "norm_topk_prob", shared_expert = true,
+    mlp = "experts", experts_used = "num_experts_per_tok", experts_norm = "norm_topk_prob",
+    shared_expert = true,
   },
 }

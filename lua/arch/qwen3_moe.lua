@@ -1,6 +1,6 @@
 return {
   name = "qwen3_moe",
-  doc = "Qwen3-MoE (30B-A3B and others): Qwen3 with experts, none of them shared; both file layouts",
+  doc = "Qwen3-MoE (30B-A3B): Qwen3 with experts, none of them shared; both file layouts",
   like = "qwen3",
   model_types = {"qwen3_moe"},
   seen = {"mlp.experts", "self_attn.q_norm", "!shared_expert"},
@@ -17,5 +17,7 @@ return {
     gate_up = "experts_gate_up",
     ["layers.{n}.mlp.experts.down_proj"] = "experts",
   },
-  forward = {mlp = "experts", experts_used = "num_experts_per_tok", experts_norm = "norm_topk_prob"},
+  forward = {
+    mlp = "experts", experts_used = "num_experts_per_tok", experts_norm = "norm_topk_prob",
+  },
 }

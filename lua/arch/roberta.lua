@@ -1,6 +1,6 @@
 return {
   name = "roberta",
-  doc = "RoBERTa and XLM-R: BERT's tensors, positions that start behind the padding id, another head",
+  doc = "RoBERTa and XLM-R: BERT's tensors, positions from behind the padding id, another head",
   like = "bert",
   model_types = {"roberta", "xlm-roberta", "camembert"},
   prefixes = {"roberta."},
@@ -14,7 +14,9 @@ return {
       },
       seq_relationship = false,
     },
-    lm_head = {dense = "head_dense", layer_norm = "head_norm", decoder = "lm_head", bias = "lm_head.bias"},
+    lm_head = {
+      dense = "head_dense", layer_norm = "head_norm", decoder = "lm_head", bias = "lm_head.bias",
+    },
     classifier = {dense = "head_dense", out_proj = "classifier"},
   },
   forward = {eps_default = 1e-5, position_offset = 2},

@@ -1,5 +1,7 @@
 local function attention(prefix)
-  return {q_proj = prefix .. "q", k_proj = prefix .. "k", v_proj = prefix .. "v", out_proj = prefix .. "o"}
+  return {
+    q_proj = prefix .. "q", k_proj = prefix .. "k", v_proj = prefix .. "v", out_proj = prefix .. "o",
+  }
 end
 
 local function layer(cross)

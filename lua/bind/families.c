@@ -1,9 +1,8 @@
 /* lua/bind/families.c - Lua tables under lua/arch -> struct wb_family.
  *
- * Every file runs in a state of its own that has no libraries, a memory budget and an instruction limit, and
- * is converted there under one pcall; what it says is copied into an arena, so that a longjmp loses
- * nothing. When all files are read, `like` is resolved and the families are compiled. The fields are
- * described in lua/arch/README.md. */
+ * Every file runs in a state of its own that has no libraries, a memory budget and an instruction
+ * limit, and is converted there under one pcall; what it says is copied into an arena, so that a
+ * longjmp loses nothing. The fields are described in lua/arch/README.md. */
 #include "lua/bind/families.h"
 
 #include <dirent.h>
@@ -14,48 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/core/arena.h"
+#include "app/arch/draft.h"
 #include "app/core/io.h"
-#include "app/core/str.h"
 
 #define MEMORY_MAX (16u << 20)
 #define INSTRUCTIONS_MAX 1000000
 #define FILE_MAX_BYTES (1u << 20)
 #define DEPTH_MAX 16
-#define PATTERNS_MAX 500
-#define STACKS_MAX 8
-
-/* The prefixes of pattern names that belong to a stack. */
-struct stack_at {
-    const char *name;
-    const char *const *at; /* NULL-terminated */
-};
-
-/* One file as read. Everything is in the arena of the load. */
-struct source {
-    const char *path;
-    const char *like;
-    struct wb_family family;
-    struct wb_family_pattern *pattern;
-    const char **dropped; /* names an heir takes out of what it builds on */
-    size_t drops;
-    struct wb_family_stack stack[STACKS_MAX];
-    struct stack_at at[STACKS_MAX];
-    cJSON *flags;
-    bool has_tied;
-    int state; /* 0: as read, 1: being resolved, 2: resolved */
-};
-
-struct load {
-    struct wb_arena arena;
-    struct source **source;
-    size_t count;
-};
 
 /* What the protected conversion works on. */
 struct reading {
-    struct load *load;
-    struct source *to;
+    struct wb_drafts *drafts;
+    struct wb_draft *to;
     const char *text;
     size_t len, memory;
 };
@@ -83,8 +52,9 @@ static void *limited_alloc(void *ud, void *ptr, size_t before, size_t after)
 
 static void too_long(lua_State *L, lua_Debug *ar)
 {
-    (void)ar;
-    luaL_error(L, "the file runs for more than %d instructions", INSTRUCTIONS_MAX);
+    lua_getinfo(L, "Sl", ar);
+    luaL_error(L, "%s:%d: the file runs for more than %d instructions", ar->short_src,
+               ar->currentline, INSTRUCTIONS_MAX);
 }
 
 /* --- reading fields; all of these raise --- */
@@ -103,7 +73,7 @@ static void *need(lua_State *L, void *ptr)
 
 static const char *keep(lua_State *L, int index)
 {
-    return need(L, wb_arena_strdup(&reading_of(L)->load->arena, lua_tostring(L, index)));
+    return need(L, wb_arena_strdup(&reading_of(L)->drafts->arena, lua_tostring(L, index)));
 }
 
 /* A text field of the table on top; NULL when it is nil. */
@@ -124,7 +94,8 @@ static const char *text_field(lua_State *L, const char *key)
 static const char *const *list_here(lua_State *L, const char *what)
 {
     size_t n = lua_isstring(L, -1) ? 1 : lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
-    const char **list = need(L, wb_arena_calloc(&reading_of(L)->load->arena, n + 1, sizeof *list));
+    const char **list =
+        need(L, wb_arena_calloc(&reading_of(L)->drafts->arena, n + 1, sizeof *list));
 
     if (lua_type(L, -1) == LUA_TSTRING) {
         list[0] = keep(L, -1);
@@ -134,7 +105,8 @@ static const char *const *list_here(lua_State *L, const char *what)
         luaL_error(L, "%s is a %s, not a list of strings", what, luaL_typename(L, -1));
     for (size_t i = 0; i < n; i++) {
         if (lua_rawgeti(L, -1, (lua_Integer)i + 1) != LUA_TSTRING)
-            luaL_error(L, "%s: entry %d is a %s, not a string", what, (int)i + 1, luaL_typename(L, -1));
+            luaL_error(L, "%s: entry %d is a %s, not a string", what, (int)i + 1,
+                       luaL_typename(L, -1));
         list[i] = keep(L, -1);
         lua_pop(L, 1);
     }
@@ -152,8 +124,8 @@ static const char *const *list_field(lua_State *L, const char *key)
 }
 
 /* Call fn for every key of the table on top; keys must be strings. Order is the table's own. */
-static void each_key(lua_State *L, const char *what, void (*fn)(lua_State *L, const char *key, void *ctx),
-                     void *ctx)
+static void each_key(lua_State *L, const char *what,
+                     void (*fn)(lua_State *L, const char *key, void *ctx), void *ctx)
 {
     luaL_checkstack(L, 8, "too deep");
     if (!lua_istable(L, -1))
@@ -177,14 +149,18 @@ struct walk {
 static void read_tensor(lua_State *L, const char *key, void *ctx)
 {
     const struct walk *w = ctx;
-    struct source *to = reading_of(L)->to;
-    struct wb_arena *arena = &reading_of(L)->load->arena;
-    const char *path = need(L, wb_arena_printf(arena, "%s%s", w->above, key));
+    struct wb_draft *to = reading_of(L)->to;
+    struct wb_arena *arena = &reading_of(L)->drafts->arena;
+    char *path = need(L, wb_arena_printf(arena, "%s%s", w->above, key));
+    size_t len = strlen(path);
 
-    if (to->family.patterns == PATTERNS_MAX || to->drops == PATTERNS_MAX)
-        luaL_error(L, "more than %d tensors", PATTERNS_MAX);
+    if (len > 7 && strcmp(path + len - 7, ".weight") == 0)
+        path[len - 7] = '\0'; /* goes without saying */
+    if (to->family.patterns == WB_DRAFT_PATTERNS || to->drops == WB_DRAFT_PATTERNS)
+        luaL_error(L, "more than %d tensors", WB_DRAFT_PATTERNS);
     if (lua_type(L, -1) == LUA_TSTRING) {
-        to->pattern[to->family.patterns++] = (struct wb_family_pattern){ .name = path, .role = keep(L, -1) };
+        to->pattern[to->family.patterns++] =
+            (struct wb_family_pattern){ .name = path, .role = keep(L, -1) };
     } else if (lua_isboolean(L, -1) && !lua_toboolean(L, -1)) {
         to->dropped[to->drops++] = path;
     } else if (lua_istable(L, -1) && w->depth < DEPTH_MAX) {
@@ -192,35 +168,25 @@ static void read_tensor(lua_State *L, const char *key, void *ctx)
 
         each_key(L, path, read_tensor, &below);
     } else {
-        luaL_error(L, "tensors: %s is a %s, not a role (a string), a module (a table) or false", path,
-                   luaL_typename(L, -1));
+        luaL_error(L, "tensors: %s is a %s, not a role (a string), a module (a table) or false",
+                   path, luaL_typename(L, -1));
     }
-}
-
-static int compare_patterns(const void *a, const void *b)
-{
-    return strcmp(((const struct wb_family_pattern *)a)->name, ((const struct wb_family_pattern *)b)->name);
 }
 
 static void read_tensors(lua_State *L)
 {
-    struct source *to = reading_of(L)->to;
-    struct wb_arena *arena = &reading_of(L)->load->arena;
     struct walk top = { "", 0 };
 
-    to->pattern = need(L, wb_arena_calloc(arena, PATTERNS_MAX, sizeof *to->pattern));
-    to->dropped = need(L, wb_arena_calloc(arena, PATTERNS_MAX, sizeof *to->dropped));
     if (lua_getfield(L, -1, "tensors") != LUA_TNIL)
         each_key(L, "tensors", read_tensor, &top);
     lua_pop(L, 1);
-    qsort(to->pattern, to->family.patterns, sizeof *to->pattern, compare_patterns);
 }
 
 /* --- what is said by role --- */
 
 static void set_transposed(lua_State *L, const char *role, size_t *found)
 {
-    struct source *to = reading_of(L)->to;
+    struct wb_draft *to = reading_of(L)->to;
 
     for (size_t i = 0; i < to->family.patterns; i++)
         if (strcmp(to->pattern[i].role, role) == 0) {
@@ -251,7 +217,7 @@ struct by_role {
 static void set_by_role(lua_State *L, const char *key, void *ctx)
 {
     const struct by_role *by = ctx;
-    struct source *to = reading_of(L)->to;
+    struct wb_draft *to = reading_of(L)->to;
     const char *value;
     size_t found = 0;
 
@@ -281,7 +247,7 @@ static void read_by_role(lua_State *L, struct by_role by)
 
 static void read_stacks(lua_State *L)
 {
-    struct source *to = reading_of(L)->to;
+    struct wb_draft *to = reading_of(L)->to;
     size_t n;
 
     if (lua_getfield(L, -1, "stacks") == LUA_TNIL) {
@@ -291,15 +257,16 @@ static void read_stacks(lua_State *L)
     if (!lua_istable(L, -1))
         luaL_error(L, "stacks is a %s, not a list of tables", luaL_typename(L, -1));
     n = lua_rawlen(L, -1);
-    if (n > STACKS_MAX)
-        luaL_error(L, "more than %d stacks", STACKS_MAX);
+    if (n > WB_DRAFT_STACKS)
+        luaL_error(L, "more than %d stacks", WB_DRAFT_STACKS);
     for (size_t i = 0; i < n; i++) {
         if (lua_rawgeti(L, -1, (lua_Integer)i + 1) != LUA_TTABLE)
-            luaL_error(L, "stacks: entry %d is a %s, not a table", (int)i + 1, luaL_typename(L, -1));
-        to->stack[i].name = to->at[i].name = text_field(L, "name");
+            luaL_error(L, "stacks: entry %d is a %s, not a table", (int)i + 1,
+                       luaL_typename(L, -1));
+        to->stack[i].name = text_field(L, "name");
         to->stack[i].key_layers = text_field(L, "layers");
-        to->at[i].at = list_field(L, "at");
-        if (to->stack[i].name == NULL || to->stack[i].key_layers == NULL || to->at[i].at == NULL)
+        to->stack_at[i] = list_field(L, "at");
+        if (to->stack[i].name == NULL || to->stack[i].key_layers == NULL || to->stack_at[i] == NULL)
             luaL_error(L, "stacks: entry %d needs name, at and layers", (int)i + 1);
         lua_pop(L, 1);
     }
@@ -308,31 +275,26 @@ static void read_stacks(lua_State *L)
 }
 
 /* The fields of keys, in the order of struct wb_family. */
-static const char *const key_names[] = { "layers", "hidden", "heads", "kv_heads", "head_dim", "intermediate",
-                                         "vocab", "experts", "context", "tied" };
-#define KEYS (sizeof key_names / sizeof *key_names)
-
-static const char **key_slot(struct wb_family *f, size_t i)
-{
-    const char **slot[KEYS] = { &f->key_layers, &f->key_hidden, &f->key_heads, &f->key_kv_heads,
-                                &f->key_head_dim, &f->key_intermediate, &f->key_vocab, &f->key_experts,
-                                &f->key_context, &f->key_tied };
-
-    return slot[i];
-}
+static const char *const key_names[WB_DRAFT_KEYS] = { "layers",   "hidden",   "heads",
+                                                      "kv_heads", "head_dim", "intermediate",
+                                                      "vocab",    "experts",  "context",
+                                                      "tied" };
 
 static void read_key(lua_State *L, const char *key, void *ctx)
 {
     (void)ctx;
-    for (size_t i = 0; i < KEYS; i++)
+    for (size_t i = 0; i < WB_DRAFT_KEYS; i++)
         if (strcmp(key, key_names[i]) == 0) {
             if (lua_type(L, -1) != LUA_TSTRING)
                 luaL_error(L, "keys: %s is a %s, not a string", key, luaL_typename(L, -1));
-            *key_slot(&reading_of(L)->to->family, i) = keep(L, -1);
+            *wb_draft_key(&reading_of(L)->to->family, i) = keep(L, -1);
             return;
         }
-    luaL_error(L, "keys: \"%s\" is not one of layers, hidden, heads, kv_heads, head_dim, intermediate, "
-               "vocab, experts, context, tied", key);
+    luaL_error(
+        L,
+        "keys: \"%s\" is not one of layers, hidden, heads, kv_heads, head_dim, intermediate, "
+        "vocab, experts, context, tied",
+        key);
 }
 
 static void read_flag(lua_State *L, const char *key, void *ctx)
@@ -346,27 +308,32 @@ static void read_flag(lua_State *L, const char *key, void *ctx)
     else if (lua_type(L, -1) == LUA_TSTRING)
         made = cJSON_AddStringToObject(flags, key, lua_tostring(L, -1));
     else
-        luaL_error(L, "forward: %s is a %s, not a string, number or boolean", key, luaL_typename(L, -1));
+        luaL_error(L, "forward: %s is a %s, not a string, number or boolean", key,
+                   luaL_typename(L, -1));
     need(L, made);
 }
 
 static void check_field(lua_State *L, const char *key, void *ctx)
 {
-    static const char *const known[] = { "name", "doc", "like", "model_types", "prefixes", "seen", "tensors",
-                                         "transposed", "fused", "kinds", "stacks", "keys", "tied_default",
-                                         "forward" };
+    static const char *const known[] = { "name",         "doc",    "like",    "model_types",
+                                         "prefixes",     "seen",   "tensors", "transposed",
+                                         "fused",        "kinds",  "stacks",  "keys",
+                                         "tied_default", "forward" };
 
     (void)ctx;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(key, known[i]) == 0)
             return;
-    luaL_error(L, "\"%s\" is not a field of a family (name, doc, like, model_types, prefixes, seen, tensors, "
-               "transposed, fused, kinds, stacks, keys, tied_default, forward)", key);
+    luaL_error(
+        L,
+        "\"%s\" is not a field of a family (name, doc, like, model_types, prefixes, seen, tensors, "
+        "transposed, fused, kinds, stacks, keys, tied_default, forward)",
+        key);
 }
 
 static void read_family(lua_State *L)
 {
-    struct source *to = reading_of(L)->to;
+    struct wb_draft *to = reading_of(L)->to;
 
     each_key(L, "the family", check_field, NULL);
     to->family.name = text_field(L, "name");
@@ -429,9 +396,10 @@ static bool fail_with(const char *path, const char *msg, struct wb_err *err)
     return wb_fail(err, WB_ESCRIPT, "%s: %s", path, msg);
 }
 
-static bool read_text(struct load *load, struct source *to, const char *text, size_t len, struct wb_err *err)
+static bool read_text(struct wb_drafts *drafts, struct wb_draft *to, const char *text, size_t len,
+                      struct wb_err *err)
 {
-    struct reading r = { .load = load, .to = to, .text = text, .len = len };
+    struct reading r = { .drafts = drafts, .to = to, .text = text, .len = len };
     lua_State *L = lua_newstate(limited_alloc, &r);
     bool ok;
 
@@ -446,160 +414,7 @@ static bool read_text(struct load *load, struct source *to, const char *text, si
     return ok;
 }
 
-/* --- like --- */
-
-/* A later directory goes first; a family may build on the one it replaces. */
-static struct source *source_named(struct load *load, const char *name, const struct source *but)
-{
-    for (size_t i = load->count; i-- > 0;)
-        if (load->source[i] != but && strcmp(load->source[i]->family.name, name) == 0)
-            return load->source[i];
-    return NULL;
-}
-
-static bool has_pattern(const struct source *s, const char *name)
-{
-    for (size_t i = 0; i < s->family.patterns; i++)
-        if (strcmp(s->pattern[i].name, name) == 0)
-            return true;
-    for (size_t i = 0; i < s->drops; i++)
-        if (strcmp(s->dropped[i], name) == 0)
-            return true;
-    return false;
-}
-
-static bool inherit_flags(struct source *s, const struct source *from, struct wb_err *err)
-{
-    const cJSON *item;
-
-    cJSON_ArrayForEach(item, from->flags) {
-        cJSON *copy;
-
-        if (cJSON_GetObjectItemCaseSensitive(s->flags, item->string) != NULL)
-            continue;
-        copy = cJSON_Duplicate(item, true);
-        if (copy == NULL || !cJSON_AddItemToObject(s->flags, item->string, copy)) {
-            cJSON_Delete(copy);
-            return wb_fail(err, WB_ENOMEM, "%s: no memory for the family", s->path);
-        }
-    }
-    return true;
-}
-
-/* Everything the family does not say itself, but for what tells it apart: name, doc, model_types, seen. */
-static bool inherit(struct source *s, const struct source *from, struct wb_err *err)
-{
-    size_t own = s->family.patterns;
-
-    for (size_t i = 0; i < from->family.patterns; i++) {
-        if (has_pattern(s, from->pattern[i].name))
-            continue;
-        if (s->family.patterns == PATTERNS_MAX)
-            return wb_fail(err, WB_ESCRIPT, "%s: more than %d tensors", s->path, PATTERNS_MAX);
-        s->pattern[s->family.patterns++] = from->pattern[i];
-    }
-    if (own != s->family.patterns)
-        qsort(s->pattern, s->family.patterns, sizeof *s->pattern, compare_patterns);
-    for (size_t i = 0; i < KEYS; i++)
-        if (*key_slot(&s->family, i) == NULL)
-            *key_slot(&s->family, i) = *key_slot((struct wb_family *)(uintptr_t)&from->family, i);
-    if (s->family.prefixes == NULL)
-        s->family.prefixes = from->family.prefixes;
-    if (s->family.stacks == 0) {
-        memcpy(s->stack, from->stack, sizeof s->stack);
-        memcpy(s->at, from->at, sizeof s->at);
-        s->family.stacks = from->family.stacks;
-    }
-    if (!s->has_tied)
-        s->family.tied_default = from->family.tied_default;
-    return inherit_flags(s, from, err);
-}
-
-static bool resolve(struct load *load, struct source *s, struct wb_err *err)
-{
-    struct source *from;
-
-    if (s->state == 2 || s->like == NULL) {
-        s->state = 2;
-        return true;
-    }
-    if (s->state == 1)
-        return wb_fail(err, WB_ESCRIPT, "%s: like = \"%s\" leads back to itself", s->path, s->like);
-    s->state = 1;
-    from = source_named(load, s->like, s);
-    if (from == NULL)
-        return wb_fail(err, WB_ESCRIPT, "%s: like = \"%s\": no family has this name", s->path, s->like);
-    if (!resolve(load, from, err) || !inherit(s, from, err))
-        return false;
-    s->state = 2;
-    return true;
-}
-
 /* --- files --- */
-
-/* The stack of a pattern: the one with the longest beginning. */
-static const char *stack_of(const struct source *s, const char *name)
-{
-    const char *stack = "";
-    size_t most = 0;
-
-    for (size_t i = 0; i < s->family.stacks; i++)
-        for (const char *const *at = s->at[i].at; *at != NULL; at++)
-            if (strncmp(name, *at, strlen(*at)) == 0 && strlen(*at) > most) {
-                most = strlen(*at);
-                stack = s->at[i].name;
-            }
-    return stack;
-}
-
-static int compare_items(const void *a, const void *b)
-{
-    return strcmp((*(cJSON *const *)a)->string, (*(cJSON *const *)b)->string);
-}
-
-/* Flags as text with sorted keys: a table's own order changes from run to run. */
-static char *flags_text(const cJSON *flags)
-{
-    size_t n = (size_t)cJSON_GetArraySize(flags), i = 0;
-    const cJSON **item = calloc(n + 1, sizeof *item), *at;
-    cJSON *sorted = cJSON_CreateObject();
-    char *text = NULL;
-    bool ok = item != NULL && sorted != NULL;
-
-    if (ok)
-        cJSON_ArrayForEach(at, flags)
-            item[i++] = at;
-    if (ok)
-        qsort(item, n, sizeof *item, compare_items);
-    for (i = 0; ok && i < n; i++) {
-        cJSON *copy = cJSON_Duplicate(item[i], true);
-
-        ok = copy != NULL && cJSON_AddItemToObject(sorted, item[i]->string, copy);
-    }
-    if (ok)
-        text = cJSON_PrintUnformatted(sorted);
-    cJSON_Delete(sorted);
-    free(item);
-    return text;
-}
-
-static bool add(struct wb_arch_set *set, struct source *s, struct wb_err *err)
-{
-    struct wb_family family = s->family;
-    char *flags = flags_text(s->flags);
-    bool ok = flags != NULL || wb_fail(err, WB_ENOMEM, "no memory for the family");
-
-    for (size_t i = 0; i < family.patterns; i++)
-        s->pattern[i].stack = stack_of(s, s->pattern[i].name);
-    family.pattern = s->pattern;
-    family.stack = s->stack;
-    family.flags_json = flags;
-    ok = ok && wb_arch_set_add(set, &family, err);
-    if (!ok)
-        wb_wrap(err, "%s", s->path);
-    free(flags);
-    return ok;
-}
 
 static int is_lua(const struct dirent *entry)
 {
@@ -613,24 +428,10 @@ static int compare_names(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static struct source *source_new(struct load *load, const char *dir, const char *name)
+static bool read_file(struct wb_drafts *drafts, const char *dir, const char *name,
+                      struct wb_err *err)
 {
-    struct source **grown = realloc(load->source, (load->count + 1) * sizeof *grown);
-    struct source *to = wb_arena_alloc(&load->arena, sizeof *to);
-
-    load->source = grown != NULL ? grown : load->source;
-    if (grown == NULL || to == NULL)
-        return NULL;
-    to->path = wb_arena_printf(&load->arena, "%s/%s", dir, name);
-    to->family.name = "";
-    to->flags = cJSON_CreateObject();
-    load->source[load->count++] = to;
-    return to->path != NULL && to->flags != NULL ? to : NULL;
-}
-
-static bool read_file(struct load *load, const char *dir, const char *name, struct wb_err *err)
-{
-    struct source *to = source_new(load, dir, name);
+    struct wb_draft *to = wb_drafts_push(drafts, dir, name);
     char *text;
     size_t len;
     bool ok;
@@ -638,12 +439,12 @@ static bool read_file(struct load *load, const char *dir, const char *name, stru
     if (to == NULL)
         return wb_fail(err, WB_ENOMEM, "%s/%s: no memory", dir, name);
     text = wb_read_file(to->path, FILE_MAX_BYTES, &len, err);
-    ok = text != NULL && read_text(load, to, text, len, err);
+    ok = text != NULL && read_text(drafts, to, text, len, err);
     free(text);
     return ok;
 }
 
-static bool read_dir(struct load *load, const char *dir, struct wb_err *err)
+static bool read_dir(struct wb_drafts *drafts, const char *dir, struct wb_err *err)
 {
     struct dirent **entry;
     int n = scandir(dir, &entry, is_lua, compare_names);
@@ -652,27 +453,22 @@ static bool read_dir(struct load *load, const char *dir, struct wb_err *err)
     if (n < 0)
         return errno == ENOENT || wb_fail_errno(err, "%s", dir);
     for (int i = 0; i < n; i++) {
-        ok = ok && read_file(load, dir, entry[i]->d_name, err);
+        ok = ok && read_file(drafts, dir, entry[i]->d_name, err);
         free(entry[i]);
     }
     free(entry);
     return ok;
 }
 
-bool wb_families_load(struct wb_arch_set *set, const char *const *dirs, size_t n, struct wb_err *err)
+bool wb_families_load(struct wb_arch_set *set, const char *const *dirs, size_t n,
+                      struct wb_err *err)
 {
-    struct load load = { 0 };
+    struct wb_drafts drafts = { 0 };
     bool ok = true;
 
     for (size_t i = 0; ok && i < n; i++)
-        ok = read_dir(&load, dirs[i], err);
-    for (size_t i = 0; ok && i < load.count; i++)
-        ok = resolve(&load, load.source[i], err);
-    for (size_t i = 0; ok && i < load.count; i++)
-        ok = add(set, load.source[i], err);
-    for (size_t i = 0; i < load.count; i++)
-        cJSON_Delete(load.source[i]->flags);
-    free(load.source);
-    wb_arena_free(&load.arena);
+        ok = read_dir(&drafts, dirs[i], err);
+    ok = ok && wb_drafts_finish(&drafts, set, err);
+    wb_drafts_free(&drafts);
     return ok;
 }
