@@ -1,12 +1,15 @@
-/* app/graph/assignment.c - maximum-weight assignment: shortest augmenting paths (Jonker, Volgenant 1987).
+/* app/graph/assignment.c - maximum-weight assignment by shortest augmenting paths.
  *
- * Costs are -weight in double. With potentials u (rows) and v (columns) every reduced cost
- * cost - u - v is >= 0, and 0 on the assigned pairs: that proves the optimum. */
+ * After Jonker and Volgenant (1987). Costs are -weight in double. With potentials u (rows) and v
+ * (columns) every reduced cost cost - u - v is >= 0, and 0 on the assigned pairs: that proves the
+ * optimum. */
 #include "app/graph/dense.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+#include "app/graph/dense_impl.h"
 
 #define NONE SIZE_MAX
 #define IDENTITY_TOLERANCE 1e-12
@@ -59,14 +62,6 @@ static void search_free(struct search *s)
     free(s->cost);
 }
 
-static double weight_at(const struct wb_mat *weight, size_t i, size_t j)
-{
-    size_t at = i * weight->cols + j;
-
-    return weight->dtype == WB_DTYPE_F32 ? (double)((const float *)weight->data)[at]
-                                         : ((const double *)weight->data)[at];
-}
-
 static void load_costs(struct search *s, size_t i)
 {
     const float *f = (const float *)s->weight->data + i * s->n;
@@ -80,7 +75,8 @@ static void load_costs(struct search *s, size_t i)
             s->cost[j] = -d[j];
 }
 
-/* Distances over row i, which is `base` away; the nearest column not reached yet, the lowest of equals. */
+/* Distances over row i, which is `base` away; the nearest column not reached yet, the lowest of
+ * equals. */
 static size_t scan_row(struct search *s, size_t i, double base)
 {
     double offset = base - s->u[i], nearest = INFINITY;
@@ -104,7 +100,8 @@ static size_t scan_row(struct search *s, size_t i, double base)
     return best;
 }
 
-/* Dijkstra from row `start` to the nearest free column, new potentials, then the path is turned over. */
+/* Dijkstra from row `start` to the nearest free column, new potentials, then the path is turned
+ * over. */
 static void add_row(struct search *s, size_t start)
 {
     size_t count = 0, i = start, j;
@@ -154,8 +151,9 @@ static bool check_optimal(struct search *s, struct wb_err *err)
         }
     }
     if (worst < -CERTIFICATE_TOLERANCE * largest)
-        return wb_fail(err, WB_ENUMERIC, "assignment of %zu rows: reduced cost %g with weights up to %g", s->n,
-                       worst, largest);
+        return wb_fail(err, WB_ENUMERIC,
+                       "assignment of %zu rows: reduced cost %g with weights up to %g", s->n, worst,
+                       largest);
     return true;
 }
 
@@ -164,8 +162,8 @@ static bool identity_wins(const struct search *s)
     double best = 0, identity = 0;
 
     for (size_t i = 0; i < s->n; i++) {
-        best += weight_at(s->weight, i, s->column[i]);
-        identity += weight_at(s->weight, i, i);
+        best += get(s->weight, i * s->n + s->column[i]);
+        identity += get(s->weight, i * s->n + i);
     }
     return identity >= best - IDENTITY_TOLERANCE * fabs(best);
 }
@@ -177,39 +175,21 @@ static void store_columns(const struct search *s, struct wb_mat *column)
     for (size_t i = 0; i < s->n; i++) {
         size_t j = identity ? i : s->column[i];
 
-        if (column->dtype == WB_DTYPE_F32)
-            ((float *)column->data)[i] = (float)j;
-        else
-            ((double *)column->data)[i] = (double)j;
+        set(column, i, (double)j);
     }
-}
-
-static bool check_weight(const struct wb_mat *weight, const struct wb_mat *column, struct wb_err *err)
-{
-    size_t n = weight->rows;
-
-    if ((weight->dtype != WB_DTYPE_F32 && weight->dtype != WB_DTYPE_F64) || column->dtype != weight->dtype)
-        return wb_fail(err, WB_ESHAPE, "assignment of %s into %s: both must be F32 or F64",
-                       wb_dtype_name(weight->dtype), wb_dtype_name(column->dtype));
-    if (weight->cols != n || column->rows != 1 || column->cols != n)
-        return wb_fail(err, WB_ESHAPE, "assignment: weight %zu x %zu must be square, column %zu x %zu one row of it",
-                       n, weight->cols, column->rows, column->cols);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++)
-            if (!isfinite(weight_at(weight, i, j)))
-                return wb_fail(err, WB_ENUMERIC, "weight (%zu, %zu) is %g: all entries must be finite", i, j,
-                               weight_at(weight, i, j));
-    return true;
 }
 
 bool wb_dense_assignment(const struct wb_mat *weight, struct wb_mat *column, struct wb_err *err)
 {
+    size_t n = weight->rows;
     struct search s;
     bool ok;
 
-    if (!check_weight(weight, column, err))
+    if (!wb_mat_check_shape(weight, weight, "weight", n, n, err)
+        || !wb_mat_check_shape(column, weight, "column", 1, n, err)
+        || !wb_mat_check_finite(weight, "weight", err))
         return false;
-    if (weight->rows == 0)
+    if (n == 0)
         return true;
     ok = search_init(&s, weight, err);
     for (size_t i = 0; ok && i < s.n; i++)

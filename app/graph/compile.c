@@ -264,6 +264,14 @@ static bool emit_ternary(struct compiler *c, struct wb_node *n)
     return define_result(c, n, instr);
 }
 
+static bool is_verified(const struct wb_program *p, const struct wb_node *guard)
+{
+    for (size_t i = 0; p->verified != NULL && i < p->verified->count; i++)
+        if (wb_hash_equal(p->verified->guard[i], guard->hash))
+            return true;
+    return false;
+}
+
 static bool emit_unary(struct compiler *c, struct wb_node *n)
 {
     static const uint8_t code[] = {
@@ -273,7 +281,7 @@ static bool emit_unary(struct compiler *c, struct wb_node *n)
     struct value x = *find(c, n->in[0]->hash);
     struct wb_instr *instr;
 
-    if (n->op == WB_OP_AS)
+    if (n->op == WB_OP_AS || (n->op == WB_OP_GUARD && is_verified(c->p, n)))
         return define(c, n->hash, false, 0, x.reg);
     instr = add_instr(c, (enum wb_code_op)code[n->op], n->sub);
     if (instr == NULL)

@@ -6,7 +6,6 @@
 #include "app/graph/dense.h"
 
 #include <cblas.h>
-#include <float.h>
 #include <lapacke.h>
 #include <limits.h>
 #include <math.h>
@@ -15,12 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/graph/dense_impl.h"
 #include "app/tensor/kernels.h"
 
 /* --- start ------------------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
-/* OpenBLAS 0.3.21 takes some AMD processors with AVX-512 for older ones, and computes with AVX2 there. */
+/* OpenBLAS 0.3.21 takes some AMD processors with AVX-512 for older ones with AVX2. */
 static bool core_too_old(void)
 {
     const char *core = openblas_get_corename();
@@ -42,8 +42,8 @@ void wb_dense_start(char **argv)
         return;
     if (setenv("OPENBLAS_CORETYPE", "SkylakeX", 1) != 0)
         return;
-    execv("/proc/self/exe", argv);     /* the variable is read when the library loads */
-    unsetenv("OPENBLAS_CORETYPE");     /* no such file: go on, slower */
+    execv("/proc/self/exe", argv); /* the variable is read when the library loads */
+    unsetenv("OPENBLAS_CORETYPE"); /* no such file: go on, slower */
 }
 
 const char *wb_dense_core(void)
@@ -51,50 +51,10 @@ const char *wb_dense_core(void)
     return openblas_get_corename();
 }
 
-/* --- small things ----------------------------------------------------------------------------- */
+/* --- what all of them need -------------------------------------------------------------------- */
 
-static bool is_f32(const struct wb_mat *a)
-{
-    return a->dtype == WB_DTYPE_F32;
-}
-
-static size_t item_size(const struct wb_mat *a)
-{
-    return is_f32(a) ? sizeof(float) : sizeof(double);
-}
-
-static size_t mat_bytes(const struct wb_mat *a)
-{
-    return a->rows * a->cols * item_size(a);
-}
-
-static double get(const struct wb_mat *a, size_t i)
-{
-    return is_f32(a) ? (double)((const float *)a->data)[i] : ((const double *)a->data)[i];
-}
-
-static void set(struct wb_mat *a, size_t i, double value)
-{
-    if (is_f32(a))
-        ((float *)a->data)[i] = (float)value;
-    else
-        ((double *)a->data)[i] = value;
-}
-
-static void copy_items(struct wb_mat *to, size_t i, const struct wb_mat *from, size_t j, size_t n)
-{
-    size_t size = item_size(to);
-
-    memcpy((char *)to->data + i * size, (const char *)from->data + j * size, n * size);
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* A matrix of the shape and dtype of another, or of its transpose: `data` is owned (free). */
-static bool mat_new(struct wb_mat *m, enum wb_dtype dtype, size_t rows, size_t cols, struct wb_err *err)
+bool wb_mat_new(struct wb_mat *m, enum wb_dtype dtype, size_t rows, size_t cols,
+                struct wb_err *err)
 {
     *m = (struct wb_mat){ .dtype = dtype, .rows = rows, .cols = cols };
     m->data = calloc(rows * cols == 0 ? 1 : rows * cols, item_size(m));
@@ -103,40 +63,32 @@ static bool mat_new(struct wb_mat *m, enum wb_dtype dtype, size_t rows, size_t c
     return true;
 }
 
-static bool mat_copy(struct wb_mat *m, const struct wb_mat *a, struct wb_err *err)
+bool wb_mat_copy(struct wb_mat *m, const struct wb_mat *a, struct wb_err *err)
 {
-    if (!mat_new(m, a->dtype, a->rows, a->cols, err))
+    if (!wb_mat_new(m, a->dtype, a->rows, a->cols, err))
         return false;
     memcpy(m->data, a->data, mat_bytes(a));
     return true;
 }
 
-/* to (cols, rows) = transpose of from; the leading dimension of `to` may be larger. Any dtypes. */
-static void transpose(const struct wb_mat *from, struct wb_mat *to, size_t to_stride)
-{
-    for (size_t i = 0; i < from->rows; i++)
-        for (size_t j = 0; j < from->cols; j++)
-            set(to, j * to_stride + i, get(from, i * from->cols + j));
-}
-
-static bool check_shape(const struct wb_mat *m, const struct wb_mat *like, const char *name, size_t rows,
-                        size_t cols, struct wb_err *err)
+bool wb_mat_check_shape(const struct wb_mat *m, const struct wb_mat *like, const char *name,
+                        size_t rows, size_t cols, struct wb_err *err)
 {
     if (m->dtype != WB_DTYPE_F32 && m->dtype != WB_DTYPE_F64)
         return wb_fail(err, WB_ESHAPE, "%s is %s: dense algebra takes F32 and F64", name,
                        wb_dtype_name(m->dtype));
     if (m->dtype != like->dtype)
-        return wb_fail(err, WB_ESHAPE, "%s is %s where the other operand is %s", name, wb_dtype_name(m->dtype),
-                       wb_dtype_name(like->dtype));
+        return wb_fail(err, WB_ESHAPE, "%s is %s where the other operand is %s", name,
+                       wb_dtype_name(m->dtype), wb_dtype_name(like->dtype));
     if (m->rows != rows || m->cols != cols)
-        return wb_fail(err, WB_ESHAPE, "%s is %zu x %zu, not %zu x %zu", name, m->rows, m->cols, rows, cols);
+        return wb_fail(err, WB_ESHAPE, "%s is %zu x %zu, not %zu x %zu", name, m->rows, m->cols,
+                       rows, cols);
     if (rows > INT_MAX || cols > INT_MAX)
         return wb_fail(err, WB_ESHAPE, "%s is %zu x %zu: too large for LAPACK", name, rows, cols);
     return true;
 }
 
-/* LAPACK does not promise to end when there is a NaN. */
-static bool check_finite(const struct wb_mat *a, const char *name, struct wb_err *err)
+bool wb_mat_check_finite(const struct wb_mat *a, const char *name, struct wb_err *err)
 {
     size_t n = a->rows * a->cols, i = 0;
 
@@ -146,25 +98,59 @@ static bool check_finite(const struct wb_mat *a, const char *name, struct wb_err
         while (i < n && isfinite(((const double *)a->data)[i]))
             i++;
     if (i < n)
-        return wb_fail(err, WB_ENUMERIC, "%s (%zu, %zu) is %g: all entries must be finite", name, i / a->cols,
-                       i % a->cols, get(a, i));
+        return wb_fail(err, WB_ENUMERIC, "%s (%zu, %zu) is %g: all entries must be finite", name,
+                       i / a->cols, i % a->cols, get(a, i));
     return true;
 }
 
-/* info < 0: memory, or an argument of ours; > 0: what `positive` says. */
-static bool check_info(lapack_int info, const char *routine, const char *positive, struct wb_err *err)
+bool wb_lapack_check(lapack_int info, const char *routine, const char *positive,
+                     struct wb_err *err)
 {
     if (info == 0)
         return true;
     if (info == LAPACK_WORK_MEMORY_ERROR || info == LAPACK_TRANSPOSE_MEMORY_ERROR)
         return wb_fail(err, WB_ENOMEM, "no memory for the workspace of %s", routine);
     if (info < 0)
-        return wb_fail(err, WB_ESHAPE, "%s refuses its argument %d: the matrix is too large", routine, -(int)info);
+        return wb_fail(err, WB_ESHAPE, "%s refuses its argument %d: the matrix is too large",
+                       routine, -(int)info);
     return wb_fail(err, WB_ENUMERIC, "%s: %s (info %d)", routine, positive, (int)info);
 }
 
-/* Of a vector with elements `stride` apart: whether the largest magnitude, the first if there are several,
- * is negative. */
+/* --- products --------------------------------------------------------------------------------- */
+
+bool wb_dense_matmul(const struct wb_mat *a, const struct wb_mat *b, struct wb_mat *c,
+                     struct wb_err *err)
+{
+    int m = (int)a->rows, k = (int)a->cols, n = (int)b->cols;
+
+    if (!wb_mat_check_shape(a, a, "a", a->rows, a->cols, err)
+        || !wb_mat_check_shape(b, a, "b", a->cols, b->cols, err)
+        || !wb_mat_check_shape(c, a, "c", a->rows, b->cols, err))
+        return false;
+    if (m == 0 || n == 0)
+        return true;
+    if (k == 0)
+        memset(c->data, 0, mat_bytes(c));
+    else if (is_f32(a))
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, a->data, k, b->data,
+                    n, 0.0f, c->data, n);
+    else
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0, a->data, k, b->data, n,
+                    0.0, c->data, n);
+    return true;
+}
+
+/* --- singular values -------------------------------------------------------------------------- */
+
+static void copy_items(struct wb_mat *to, size_t i, const struct wb_mat *from, size_t j, size_t n)
+{
+    size_t size = item_size(to);
+
+    memcpy((char *)to->data + i * size, (const char *)from->data + j * size, n * size);
+}
+
+/* Of a vector with elements `stride` apart: whether the largest magnitude, the first if there are
+ * several, is negative. */
 static bool mostly_negative(const struct wb_mat *m, size_t start, size_t n, size_t stride)
 {
     double largest = 0;
@@ -184,57 +170,38 @@ static void negate(struct wb_mat *m, size_t start, size_t n, size_t stride)
         set(m, start + i * stride, -get(m, start + i * stride));
 }
 
-/* --- products --------------------------------------------------------------------------------- */
-
-bool wb_dense_matmul(const struct wb_mat *a, const struct wb_mat *b, struct wb_mat *c, struct wb_err *err)
-{
-    int m = (int)a->rows, k = (int)a->cols, n = (int)b->cols;
-
-    if (!check_shape(a, a, "a", a->rows, a->cols, err) || !check_shape(b, a, "b", a->cols, b->cols, err)
-        || !check_shape(c, a, "c", a->rows, b->cols, err))
-        return false;
-    if (m == 0 || n == 0)
-        return true;
-    if (k == 0)
-        memset(c->data, 0, mat_bytes(c));
-    else if (is_f32(a))
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, a->data, k, b->data, n, 0.0f,
-                    c->data, n);
-    else
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0, a->data, k, b->data, n, 0.0,
-                    c->data, n);
-    return true;
-}
-
-/* --- singular values -------------------------------------------------------------------------- */
-
 /* a^T (cols x rows in LAPACK's eyes) = v s u^T, into full economy factors. Destroys a. */
-static lapack_int svd_divide(struct wb_mat *a, struct wb_mat *u, struct wb_mat *s, struct wb_mat *vt)
+static lapack_int svd_divide(struct wb_mat *a, struct wb_mat *u, struct wb_mat *s,
+                             struct wb_mat *vt)
 {
-    lapack_int m = (lapack_int)a->cols, n = (lapack_int)a->rows, r = (lapack_int)smaller(a->rows, a->cols);
+    lapack_int m = (lapack_int)a->cols, n = (lapack_int)a->rows,
+               r = (lapack_int)smaller(a->rows, a->cols);
 
     if (is_f32(a))
-        return LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'S', m, n, a->data, m, s->data, vt->data, m, u->data, r);
-    return LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', m, n, a->data, m, s->data, vt->data, m, u->data, r);
+        return LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'S', m, n, a->data, m, s->data, vt->data, m,
+                              u->data, r);
+    return LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', m, n, a->data, m, s->data, vt->data, m, u->data,
+                          r);
 }
 
-static lapack_int svd_iterate(struct wb_mat *a, struct wb_mat *u, struct wb_mat *s, struct wb_mat *vt,
-                              void *spare)
+static lapack_int svd_iterate(struct wb_mat *a, struct wb_mat *u, struct wb_mat *s,
+                              struct wb_mat *vt, void *spare)
 {
-    lapack_int m = (lapack_int)a->cols, n = (lapack_int)a->rows, r = (lapack_int)smaller(a->rows, a->cols);
+    lapack_int m = (lapack_int)a->cols, n = (lapack_int)a->rows,
+               r = (lapack_int)smaller(a->rows, a->cols);
 
     if (is_f32(a))
-        return LAPACKE_sgesvd(LAPACK_COL_MAJOR, 'S', 'S', m, n, a->data, m, s->data, vt->data, m, u->data, r,
-                              spare);
-    return LAPACKE_dgesvd(LAPACK_COL_MAJOR, 'S', 'S', m, n, a->data, m, s->data, vt->data, m, u->data, r,
-                          spare);
+        return LAPACKE_sgesvd(LAPACK_COL_MAJOR, 'S', 'S', m, n, a->data, m, s->data, vt->data, m,
+                              u->data, r, spare);
+    return LAPACKE_dgesvd(LAPACK_COL_MAJOR, 'S', 'S', m, n, a->data, m, s->data, vt->data, m,
+                          u->data, r, spare);
 }
 
 static bool svd_full(const struct wb_mat *a, struct wb_mat *u, struct wb_mat *s, struct wb_mat *vt,
                      struct wb_err *err)
 {
     struct wb_mat work, spare = { .data = NULL };
-    bool ok = mat_copy(&work, a, err) && mat_new(&spare, a->dtype, 1, s->cols, err);
+    bool ok = wb_mat_copy(&work, a, err) && wb_mat_new(&spare, a->dtype, 1, s->cols, err);
     lapack_int info;
 
     if (ok) {
@@ -243,7 +210,7 @@ static bool svd_full(const struct wb_mat *a, struct wb_mat *u, struct wb_mat *s,
             memcpy(work.data, a->data, mat_bytes(a));
             info = svd_iterate(&work, u, s, vt, spare.data);
         }
-        ok = check_info(info, "gesvd", "the singular values do not converge", err);
+        ok = wb_lapack_check(info, "gesvd", "the singular values do not converge", err);
     }
     free(work.data);
     free(spare.data);
@@ -254,19 +221,22 @@ bool wb_dense_svd(const struct wb_mat *a, struct wb_mat *u, struct wb_mat *s, st
                   struct wb_err *err)
 {
     size_t r = smaller(a->rows, a->cols), keep = s->cols;
-    struct wb_mat fu = *u, fs = *s, fvt = *vt; /* of full rank: the outputs themselves when keep == r */
+    struct wb_mat fu = *u, fs = *s,
+                  fvt = *vt; /* of full rank: the outputs themselves when keep == r */
     bool ok = true;
 
-    if (!check_shape(a, a, "a", a->rows, a->cols, err) || !check_shape(s, a, "s", 1, smaller(keep, r), err)
-        || !check_shape(u, a, "u", a->rows, keep, err) || !check_shape(vt, a, "vt", keep, a->cols, err)
-        || !check_finite(a, "a", err))
+    if (!wb_mat_check_shape(a, a, "a", a->rows, a->cols, err)
+        || !wb_mat_check_shape(s, a, "s", 1, smaller(keep, r), err)
+        || !wb_mat_check_shape(u, a, "u", a->rows, keep, err)
+        || !wb_mat_check_shape(vt, a, "vt", keep, a->cols, err)
+        || !wb_mat_check_finite(a, "a", err))
         return false;
     if (keep == 0)
         return true;
     if (keep < r) {
         fu.data = fs.data = fvt.data = NULL;
-        ok = mat_new(&fu, a->dtype, a->rows, r, err) && mat_new(&fs, a->dtype, 1, r, err)
-             && mat_new(&fvt, a->dtype, r, a->cols, err);
+        ok = wb_mat_new(&fu, a->dtype, a->rows, r, err) && wb_mat_new(&fs, a->dtype, 1, r, err)
+             && wb_mat_new(&fvt, a->dtype, r, a->cols, err);
     }
     ok = ok && svd_full(a, &fu, &fs, &fvt, err);
     if (ok && keep < r) {
@@ -297,7 +267,7 @@ static bool lq_factor(struct wb_mat *a, void *tau, struct wb_err *err)
     lapack_int info = is_f32(a) ? LAPACKE_sgelqf(LAPACK_COL_MAJOR, m, n, a->data, m, tau)
                                 : LAPACKE_dgelqf(LAPACK_COL_MAJOR, m, n, a->data, m, tau);
 
-    return check_info(info, "gelqf", "failed", err);
+    return wb_lapack_check(info, "gelqf", "failed", err);
 }
 
 static bool lq_expand(struct wb_mat *q, void *tau, struct wb_err *err)
@@ -306,7 +276,7 @@ static bool lq_expand(struct wb_mat *q, void *tau, struct wb_err *err)
     lapack_int info = is_f32(q) ? LAPACKE_sorglq(LAPACK_COL_MAJOR, r, n, r, q->data, r, tau)
                                 : LAPACKE_dorglq(LAPACK_COL_MAJOR, r, n, r, q->data, r, tau);
 
-    return check_info(info, "orglq", "failed", err);
+    return wb_lapack_check(info, "orglq", "failed", err);
 }
 
 bool wb_dense_qr(const struct wb_mat *a, struct wb_mat *q, struct wb_mat *rr, struct wb_err *err)
@@ -315,12 +285,12 @@ bool wb_dense_qr(const struct wb_mat *a, struct wb_mat *q, struct wb_mat *rr, st
     struct wb_mat tau, *work = m >= n ? q : rr; /* the output of a's own shape */
     bool ok;
 
-    if (!check_shape(a, a, "a", m, n, err) || !check_shape(q, a, "q", m, r, err)
-        || !check_shape(rr, a, "r", r, n, err) || !check_finite(a, "a", err))
+    if (!wb_mat_check_shape(a, a, "a", m, n, err) || !wb_mat_check_shape(q, a, "q", m, r, err)
+        || !wb_mat_check_shape(rr, a, "r", r, n, err) || !wb_mat_check_finite(a, "a", err))
         return false;
     if (r == 0)
         return true;
-    if (!mat_new(&tau, a->dtype, 1, r, err))
+    if (!wb_mat_new(&tau, a->dtype, 1, r, err))
         return false;
     memcpy(work->data, a->data, mat_bytes(a));
     ok = lq_factor(work, tau.data, err);
@@ -350,15 +320,19 @@ bool wb_dense_eigh(const struct wb_mat *a, struct wb_mat *values, struct wb_mat 
     size_t n = a->rows;
     lapack_int order = (lapack_int)n, info;
 
-    if (!check_shape(a, a, "a", n, n, err) || !check_shape(values, a, "values", 1, n, err)
-        || !check_shape(vectors, a, "vectors", n, n, err) || !check_finite(a, "a", err))
+    if (!wb_mat_check_shape(a, a, "a", n, n, err)
+        || !wb_mat_check_shape(values, a, "values", 1, n, err)
+        || !wb_mat_check_shape(vectors, a, "vectors", n, n, err)
+        || !wb_mat_check_finite(a, "a", err))
         return false;
     if (n == 0)
         return true;
     memcpy(vectors->data, a->data, mat_bytes(a));
-    info = is_f32(a) ? LAPACKE_ssyevd(LAPACK_COL_MAJOR, 'V', 'U', order, vectors->data, order, values->data)
-                     : LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', order, vectors->data, order, values->data);
-    if (!check_info(info, "syevd", "the eigenvalues do not converge", err))
+    info =
+        is_f32(a)
+            ? LAPACKE_ssyevd(LAPACK_COL_MAJOR, 'V', 'U', order, vectors->data, order, values->data)
+            : LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', order, vectors->data, order, values->data);
+    if (!wb_lapack_check(info, "syevd", "the eigenvalues do not converge", err))
         return false;
     for (size_t i = 0; i < n; i++) /* the vectors are rows of our view */
         if (mostly_negative(vectors, i * n, n, 1))
@@ -371,207 +345,4 @@ bool wb_dense_eigh(const struct wb_mat *a, struct wb_mat *values, struct wb_mat 
             set(vectors, j * n + i, upper);
         }
     return true;
-}
-
-/* --- systems of equations --------------------------------------------------------------------- */
-
-/* lu = the factors of the transpose of lu; singular when 1 / condition < epsilon of the dtype. */
-static bool lu_factor(struct wb_mat *lu, lapack_int *pivots, struct wb_err *err)
-{
-    lapack_int n = (lapack_int)lu->rows, info;
-    double norm, rcond = 0, epsilon = is_f32(lu) ? (double)FLT_EPSILON : DBL_EPSILON;
-    float rcond_f32 = 0;
-
-    if (is_f32(lu)) {
-        norm = (double)LAPACKE_slange(LAPACK_COL_MAJOR, '1', n, n, lu->data, n);
-        info = LAPACKE_sgetrf(LAPACK_COL_MAJOR, n, n, lu->data, n, pivots);
-    } else {
-        norm = LAPACKE_dlange(LAPACK_COL_MAJOR, '1', n, n, lu->data, n);
-        info = LAPACKE_dgetrf(LAPACK_COL_MAJOR, n, n, lu->data, n, pivots);
-    }
-    if (!check_info(info, "getrf", "the matrix is singular", err))
-        return false;
-    if (is_f32(lu)) {
-        info = LAPACKE_sgecon(LAPACK_COL_MAJOR, '1', n, lu->data, n, (float)norm, &rcond_f32);
-        rcond = (double)rcond_f32;
-    } else {
-        info = LAPACKE_dgecon(LAPACK_COL_MAJOR, '1', n, lu->data, n, norm, &rcond);
-    }
-    if (!check_info(info, "gecon", "failed", err))
-        return false;
-    if (!(rcond >= epsilon))
-        return wb_fail(err, WB_ENUMERIC, "the matrix is singular to working precision: 1/condition %.3g below %.3g",
-                       rcond, epsilon);
-    return true;
-}
-
-static bool pivots_new(lapack_int **pivots, size_t n, struct wb_err *err)
-{
-    *pivots = calloc(n, sizeof **pivots);
-    if (*pivots == NULL)
-        return wb_fail(err, WB_ENOMEM, "no memory for %zu pivots", n);
-    return true;
-}
-
-bool wb_dense_inverse(const struct wb_mat *a, struct wb_mat *out, struct wb_err *err)
-{
-    size_t n = a->rows;
-    lapack_int order = (lapack_int)n, info;
-    lapack_int *pivots;
-    bool ok;
-
-    if (!check_shape(a, a, "a", n, n, err) || !check_shape(out, a, "out", n, n, err)
-        || !check_finite(a, "a", err))
-        return false;
-    if (n == 0)
-        return true;
-    if (!pivots_new(&pivots, n, err))
-        return false;
-    memcpy(out->data, a->data, mat_bytes(a));
-    ok = lu_factor(out, pivots, err);
-    if (ok) {
-        info = is_f32(a) ? LAPACKE_sgetri(LAPACK_COL_MAJOR, order, out->data, order, pivots)
-                         : LAPACKE_dgetri(LAPACK_COL_MAJOR, order, out->data, order, pivots);
-        ok = check_info(info, "getri", "the matrix is singular", err);
-    }
-    free(pivots);
-    return ok;
-}
-
-/* x = t^-1 x for a triangle t (n, n) of our view. */
-static void triangle_solve(const struct wb_mat *t, struct wb_mat *x, CBLAS_UPLO part, CBLAS_TRANSPOSE trans,
-                           CBLAS_DIAG diagonal)
-{
-    int n = (int)t->rows, m = (int)x->cols;
-
-    if (is_f32(t))
-        cblas_strsm(CblasRowMajor, CblasLeft, part, trans, diagonal, n, m, 1.0f, t->data, n, x->data, m);
-    else
-        cblas_dtrsm(CblasRowMajor, CblasLeft, part, trans, diagonal, n, m, 1.0, t->data, n, x->data, m);
-}
-
-static void swap_rows(struct wb_mat *x, size_t i, size_t j)
-{
-    for (size_t c = 0; i != j && c < x->cols; c++) {
-        double v = get(x, i * x->cols + c);
-
-        set(x, i * x->cols + c, get(x, j * x->cols + c));
-        set(x, j * x->cols + c, v);
-    }
-}
-
-/* LAPACK finds a^T = P L U, so a = U^T L^T P^T: in our view a lower triangle, then a unit upper one, and
- * the row exchanges backwards. b need not be transposed. */
-bool wb_dense_solve(const struct wb_mat *a, const struct wb_mat *b, struct wb_mat *x, struct wb_err *err)
-{
-    size_t n = a->rows;
-    struct wb_mat lu = { .data = NULL };
-    lapack_int *pivots;
-    bool ok;
-
-    if (!check_shape(a, a, "a", n, n, err) || !check_shape(b, a, "b", n, b->cols, err)
-        || !check_shape(x, a, "x", n, b->cols, err) || !check_finite(a, "a", err) || !check_finite(b, "b", err))
-        return false;
-    if (n == 0)
-        return true;
-    ok = pivots_new(&pivots, n, err) && mat_copy(&lu, a, err) && lu_factor(&lu, pivots, err);
-    if (ok && x->cols > 0) {
-        memcpy(x->data, b->data, mat_bytes(b));
-        triangle_solve(&lu, x, CblasLower, CblasNoTrans, CblasNonUnit);
-        triangle_solve(&lu, x, CblasUpper, CblasNoTrans, CblasUnit);
-        for (size_t i = n; i-- > 0;)
-            swap_rows(x, i, (size_t)pivots[i] - 1);
-    }
-    free(pivots);
-    free(lu.data);
-    return ok;
-}
-
-/* Singular values below max(m, n) epsilon of the largest count as zero. */
-static bool minimum_norm(const struct wb_mat *a, const struct wb_mat *b, struct wb_mat *x, struct wb_err *err)
-{
-    size_t m = a->rows, n = a->cols, k = b->cols, longer = m > n ? m : n;
-    double epsilon = (double)longer * (is_f32(a) ? (double)FLT_EPSILON : DBL_EPSILON);
-    struct wb_mat at = { .data = NULL }, bt = { .data = NULL }, s = { .data = NULL };
-    lapack_int rank, info;
-    bool ok = mat_new(&at, a->dtype, n, m, err) && mat_new(&bt, a->dtype, k, longer, err)
-              && mat_new(&s, a->dtype, 1, smaller(m, n), err);
-
-    if (ok) {
-        transpose(a, &at, m);
-        transpose(b, &bt, longer);
-        if (is_f32(a))
-            info = LAPACKE_sgelsd(LAPACK_COL_MAJOR, (lapack_int)m, (lapack_int)n, (lapack_int)k, at.data,
-                                  (lapack_int)m, bt.data, (lapack_int)longer, s.data, (float)epsilon, &rank);
-        else
-            info = LAPACKE_dgelsd(LAPACK_COL_MAJOR, (lapack_int)m, (lapack_int)n, (lapack_int)k, at.data,
-                                  (lapack_int)m, bt.data, (lapack_int)longer, s.data, epsilon, &rank);
-        ok = check_info(info, "gelsd", "the singular values do not converge", err);
-    }
-    for (size_t j = 0; ok && j < k; j++)
-        for (size_t i = 0; i < n; i++)
-            set(x, i * k + j, get(&bt, j * longer + i));
-    free(at.data);
-    free(bt.data);
-    free(s.data);
-    return ok;
-}
-
-static bool to_double(struct wb_mat *m, const struct wb_mat *a, struct wb_err *err)
-{
-    if (!mat_new(m, WB_DTYPE_F64, a->rows, a->cols, err))
-        return false;
-    for (size_t i = 0; i < a->rows * a->cols; i++)
-        set(m, i, get(a, i));
-    return true;
-}
-
-/* (a^T a + ridge) x = a^T b, in double. */
-static bool ridge_solve(const struct wb_mat *a, const struct wb_mat *b, double ridge, struct wb_mat *x,
-                        struct wb_err *err)
-{
-    int m = (int)a->rows, n = (int)a->cols, k = (int)b->cols;
-    struct wb_mat da = { .data = NULL }, db = { .data = NULL }, gram = { .data = NULL }, dx = { .data = NULL };
-    bool ok = to_double(&da, a, err) && to_double(&db, b, err)
-              && mat_new(&gram, WB_DTYPE_F64, a->cols, a->cols, err)
-              && mat_new(&dx, WB_DTYPE_F64, a->cols, b->cols, err);
-
-    if (ok) {
-        cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, n, m, 1.0, da.data, n, 0.0, gram.data, n);
-        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, k, m, 1.0, da.data, n, db.data, k, 0.0, dx.data,
-                    k);
-        for (size_t i = 0; i < a->cols; i++)
-            set(&gram, i * a->cols + i, get(&gram, i * a->cols + i) + ridge);
-        ok = check_info(LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', n, gram.data, n), "potrf",
-                        "a^T a + ridge is not positive definite: the ridge is too small", err);
-    }
-    if (ok) {
-        triangle_solve(&gram, &dx, CblasLower, CblasNoTrans, CblasNonUnit);
-        triangle_solve(&gram, &dx, CblasLower, CblasTrans, CblasNonUnit);
-        for (size_t i = 0; i < a->cols * b->cols; i++)
-            set(x, i, get(&dx, i));
-    }
-    free(da.data);
-    free(db.data);
-    free(gram.data);
-    free(dx.data);
-    return ok;
-}
-
-bool wb_dense_least_squares(const struct wb_mat *a, const struct wb_mat *b, double ridge,
-                            struct wb_mat *x, struct wb_err *err)
-{
-    if (!check_shape(a, a, "a", a->rows, a->cols, err) || !check_shape(b, a, "b", a->rows, b->cols, err)
-        || !check_shape(x, a, "x", a->cols, b->cols, err) || !check_finite(a, "a", err)
-        || !check_finite(b, "b", err))
-        return false;
-    if (!(ridge >= 0) || !isfinite(ridge))
-        return wb_fail(err, WB_EARG, "ridge %g: must be finite and not negative", ridge);
-    if (a->cols == 0 || b->cols == 0)
-        return true;
-    if (a->rows == 0) {
-        memset(x->data, 0, mat_bytes(x));
-        return true;
-    }
-    return ridge > 0 ? ridge_solve(a, b, ridge, x, err) : minimum_norm(a, b, x, err);
 }

@@ -53,6 +53,7 @@ struct wb_program {
     unsigned registers;
     size_t raw_bytes, keys_max; /* raw area; longest row whose keys are sorted */
     const struct wb_held_table *table;
+    const struct wb_verified *verified; /* may be NULL */
 };
 
 /* Fill instr, slot, registers of a program whose geometry and drains are set. */

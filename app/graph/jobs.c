@@ -271,6 +271,7 @@ void wb_jobs_free(struct wb_jobs *jobs)
     for (size_t i = 0; jobs->job != NULL && i < jobs->jobs; i++) {
         free(jobs->job[i].own);
         free(jobs->job[i].use);
+        free(jobs->job[i].verified.guard);
     }
     wb_held_table_free(&jobs->table);
     for (size_t i = 0; jobs->target != NULL && i < jobs->targets; i++)

@@ -42,6 +42,7 @@ struct wb_job {
     unsigned depth;             /* passes over its sources */
     /* while it runs */
     struct wb_pass *pass;
+    struct wb_verified verified;
     size_t passes, pass_at, unit_at, outstanding;
     bool active, advancing, done;
 };

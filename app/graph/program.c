@@ -37,7 +37,8 @@ static void need_keys(struct wb_program *p, const struct wb_drain *d)
 
 struct wb_program *wb_program_new(const struct wb_held_table *table, const struct wb_shape *shape,
                                   enum wb_extent extent, struct wb_drain *const *drain,
-                                  size_t drains, struct wb_err *err)
+                                  size_t drains, const struct wb_verified *verified,
+                                  struct wb_err *err)
 {
     struct wb_program *p = calloc(1, sizeof *p);
     size_t at = 0;
@@ -51,6 +52,7 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
     p->drain = drain;
     p->drains = drains;
     p->table = table;
+    p->verified = verified;
     for (size_t i = 0; i < drains; i++) {
         p->spans = p->spans || drain[i]->kind == WB_DRAIN_REDUCE_COLUMNS;
         need_keys(p, drain[i]);
@@ -68,6 +70,22 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
     }
     p->raw_bytes = at;
     return p;
+}
+
+bool wb_program_verify(const struct wb_program *p, struct wb_verified *verified)
+{
+    for (size_t i = 0; p->extent == WB_EXTENT_ALL && i < p->instrs; i++) {
+        struct wb_hash *more;
+
+        if (p->instr[i].code != WB_CODE_GUARD)
+            continue;
+        more = realloc(verified->guard, (verified->count + 1) * sizeof *more);
+        if (more == NULL)
+            return false;
+        verified->guard = more;
+        verified->guard[verified->count++] = p->instr[i].node->hash;
+    }
+    return true;
 }
 
 void wb_program_free(struct wb_program *p)
@@ -404,7 +422,7 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
     const struct wb_node *guard = w->bad_node;
     struct wb_drain count = { .kind = WB_DRAIN_REDUCE, .op = WB_REDUCE_COUNT, .in = { guard->in[0] } };
     struct wb_drain *drain = &count;
-    struct wb_program *p = wb_program_new(cx->table, &guard->shape, WB_EXTENT_ALL, &drain, 1, err);
+    struct wb_program *p = wb_program_new(cx->table, &guard->shape, WB_EXTENT_ALL, &drain, 1, NULL, err);
     uint64_t first = UINT64_MAX, total = 0;
     char what[16] = "";
     bool ok = p != NULL && prepare(w, p, err);

@@ -65,11 +65,20 @@ struct wb_drain {
 
 struct wb_program;
 
+/* Guards that an earlier pass over all of their tensor has found finite: not checked again. */
+struct wb_verified {
+    struct wb_hash *guard; /* owned by the job */
+    size_t count;
+};
+
 /* Compile for a geometry. Every held value that the streams need is ready. drain[] is borrowed and must stay until the
- * program is freed. NULL with err. */
+ * program is freed. verified may be NULL. NULL with err. */
 struct wb_program *wb_program_new(const struct wb_held_table *table, const struct wb_shape *shape,
                                   enum wb_extent extent, struct wb_drain *const *drain,
-                                  size_t drains, struct wb_err *err);
+                                  size_t drains, const struct wb_verified *verified,
+                                  struct wb_err *err);
+/* After a run over everything: add the guards that were checked. False without memory. */
+bool wb_program_verify(const struct wb_program *p, struct wb_verified *verified);
 void wb_program_free(struct wb_program *p); /* NULL is fine */
 const struct wb_geometry *wb_program_geometry(const struct wb_program *p);
 size_t wb_program_units(const struct wb_program *p);

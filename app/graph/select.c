@@ -274,7 +274,7 @@ static bool find_in_tile(const struct wb_select *s, struct tensor *t, size_t til
     struct wb_drain find = { .kind = WB_DRAIN_FIND, .by_value = s->by_value, .in = { t->node },
                              .low = key, .nth = nth, .found = index };
     struct wb_drain *drain = &find;
-    struct wb_program *p = wb_program_new(cx->table, &t->node->shape, extent_of(s), &drain, 1, err);
+    struct wb_program *p = wb_program_new(cx->table, &t->node->shape, extent_of(s), &drain, 1, NULL, err);
     bool ok = p != NULL && wb_program_run(p, work, tile, cx, err);
 
     wb_program_free(p);

@@ -176,9 +176,12 @@ static bool take_results(struct wave *w)
     struct wb_job *job = w->job;
     bool ok = true, had = job->passes > 0;
 
-    for (size_t i = 0; i < job->passes; i++)
+    for (size_t i = 0; i < job->passes; i++) {
+        if (!wb_program_verify(job->pass[i].program, &job->verified))
+            return out_of_memory(w);
         for (size_t k = 0; k < job->pass[i].drains; k++)
             finish_drain(w, &job->pass[i], job->pass[i].drain[k]);
+    }
     free_passes(job);
     for (size_t i = 0; had && ok && i < job->owns; i++)
         if (job->own[i]->select != NULL)
@@ -447,7 +450,7 @@ static bool set_up(struct wave *w)
         struct wb_pass *pass = &job->pass[i];
 
         pass->program = wb_program_new(&w->jobs->table, &pass->shape, pass->extent, pass->drain,
-                                       pass->drains, w->err);
+                                       pass->drains, &job->verified, w->err);
         if (pass->program == NULL)
             return false;
     }
