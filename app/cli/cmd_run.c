@@ -1,0 +1,216 @@
+/* app/cli/cmd_run.c - weightbench run PIPELINE -o OUT: build the model in Lua, then write it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/cli/cli.h"
+#include "app/cli/out.h"
+#include "app/cli/progress.h"
+#include "app/cli/run_text.h"
+#include "app/job/run.h"
+#include "lua/bind/vm.h"
+
+static const char *const reports[] = { "sample", "exact", "none", NULL };
+
+static const struct wb_option options[] = {
+    { .name = "output",
+      .letter = 'o',
+      .kind = WB_OPTION_FILE,
+      .value = "OUT",
+      .doc = "directory to write, or a .safetensors file; it appears whole or not at all" },
+    { .name = "set",
+      .kind = WB_OPTION_TEXT,
+      .repeat = true,
+      .value = "KNOB=VALUE",
+      .doc = "turn a knob that the pipeline declares" },
+    { .name = "dtype",
+      .kind = WB_OPTION_DTYPE,
+      .value = "DTYPE",
+      .doc = "write every floating tensor as this (default: as the pipeline says)" },
+    { .name = "shard-size",
+      .kind = WB_OPTION_BYTES,
+      .value = "SIZE",
+      .doc = "largest shard (default 5GB)" },
+    WB_CLI_THREADS,
+    WB_CLI_MEMORY,
+    { .name = "resume", .doc = "take up what an interrupted run of the same pipeline left" },
+    { .name = "force", .doc = "replace an output that exists" },
+    { .name = "dry-run", .doc = "write nothing: show the plan and every problem" },
+    { .name = "sha256", .doc = "SHA-256 of sources and files in the manifest; costs a pass" },
+    { .name = "report",
+      .kind = WB_OPTION_CHOICE,
+      .value = "HOW",
+      .choice = reports,
+      .doc = "the steps' figures: sample (default), exact (reads more) or none" },
+    { .name = "trust", .doc = "give the script all of Lua: files, processes, libraries" },
+    WB_CLI_JSON,
+    { 0 },
+};
+
+static void say_line(void *ctx, const char *line)
+{
+    (void)ctx;
+    wb_cli_out(stderr, WB_CLI_PLAIN, "%s\n", line);
+}
+
+static enum wb_report report_of(const struct wb_args *args)
+{
+    const char *name = wb_args_text(args, "report", reports[0]);
+    int r = 0;
+
+    while (strcmp(reports[r], name) != 0)
+        r++;
+    return (enum wb_report)r;
+}
+
+static struct wb_run run_of(const struct wb_cli *cli, const struct wb_pipeline *p)
+{
+    const struct wb_args *args = &cli->args;
+    struct wb_run run = {
+        .out = wb_args_text(args, "output", NULL),
+        .force = wb_args_has(args, "force"),
+        .resume = wb_args_has(args, "resume"),
+        .sha256 = wb_args_has(args, "sha256"),
+        .shard_bytes = wb_args_bytes(args, "shard-size", 0),
+        .report = report_of(args),
+        .script_name = args->operand[0],
+        .script_text = p->text,
+        .knobs_json = p->knobs_json,
+        .eval = wb_cli_eval(cli),
+    };
+
+    run.has_dtype = wb_args_dtype(args, "dtype", &run.dtype);
+    return run;
+}
+
+/* Lua: the script's model */
+
+static bool check_sets(const struct wb_args *args, const char **set, size_t *sets,
+                       struct wb_err *err)
+{
+    *sets = wb_args_all(args, "set", set);
+    for (size_t i = 0; i < *sets; i++)
+        if (strchr(set[i], '=') == NULL || set[i][0] == '=')
+            return wb_fail(err, WB_EARG, "--set %s: write KNOB=VALUE", set[i]);
+    return true;
+}
+
+static bool build(const struct wb_cli *cli, const char *const *set, size_t sets,
+                  struct wb_pipeline *out, struct wb_err *err)
+{
+    struct wb_eval how = wb_cli_eval(cli);
+    struct wb_vm_options vm_options = {
+        .trust = wb_args_has(&cli->args, "trust"),
+        .cancel = cli->cancel,
+        .families = cli->families,
+        .share_dir = wb_share_dir(),
+        .log = say_line,
+        .eval = &how,
+    };
+    struct wb_vm *vm = wb_vm_new(&vm_options, err);
+    bool ok = vm != NULL && wb_vm_pipeline(vm, cli->args.operand[0], set, sets, out, err);
+
+    wb_vm_free(vm); /* the model outlives it */
+    return ok;
+}
+
+/* The two ways to end */
+
+static bool dry_run(const struct wb_cli *cli, const struct wb_pipeline *p, bool *clean,
+                    struct wb_err *err)
+{
+    struct wb_run run = run_of(cli, p);
+    struct wb_plan plan;
+    bool ok = wb_run_plan(&run, p->model, &plan, err);
+
+    if (!ok)
+        return false;
+    *clean = plan.errors == 0;
+    if (cli->json)
+        ok = wb_cli_plan_json(&plan, err);
+    else
+        wb_cli_plan_text(&plan, run.out);
+    wb_plan_free(&plan);
+    return ok;
+}
+
+static bool real_run(const struct wb_cli *cli, const struct wb_pipeline *p, struct wb_err *err)
+{
+    struct wb_run run = run_of(cli, p);
+    struct wb_cli_progress progress;
+    struct wb_run_result result;
+    bool ok;
+
+    wb_cli_progress_start(&progress, cli->cancel);
+    run.eval.progress = &progress.engine;
+    ok = wb_run_model(&run, p->model, &result, err);
+    wb_cli_progress_stop(&progress);
+    if (!ok)
+        return false;
+    for (size_t i = 0; i < result.warnings; i++)
+        wb_cli_say_warning("%s", result.warning[i]);
+    if (cli->json)
+        ok = wb_cli_result_json(&result, err);
+    else
+        wb_cli_result_text(&result, run.out);
+    wb_run_result_free(&result);
+    return ok;
+}
+
+/* A script that fails is the one problem a dry run can find. */
+static int failed_script(const struct wb_cli *cli, bool dry, const struct wb_err *why)
+{
+    struct wb_err err;
+    struct wb_problem problem = { .error = true, .tensor = "", .text = why->msg };
+    struct wb_plan plan = { .problem = &problem, .problems = 1, .errors = 1 };
+
+    if (dry && cli->json && why->code != WB_ECANCELLED && !wb_cli_plan_json(&plan, &err))
+        wb_cli_say_error(&err);
+    return wb_cli_fail(why);
+}
+
+static int run_run(struct wb_cli *cli)
+{
+    bool dry = wb_args_has(&cli->args, "dry-run"), clean = true, ok;
+    const char **set = calloc(cli->args.count + 1, sizeof *set);
+    struct wb_pipeline p = { 0 };
+    size_t sets;
+    struct wb_err err;
+
+    if (set == NULL || !check_sets(&cli->args, set, &sets, &err)) {
+        free(set);
+        return wb_cli_misuse(cli->command, &err);
+    }
+    if (!dry && !wb_args_has(&cli->args, "output")) {
+        free(set);
+        wb_fail(&err, WB_EARG, "run: needs -o OUT, the output to write (or --dry-run)");
+        return wb_cli_misuse(cli->command, &err);
+    }
+    ok = build(cli, set, sets, &p, &err);
+    free(set);
+    if (!ok)
+        return failed_script(cli, dry, &err);
+    ok = dry ? dry_run(cli, &p, &clean, &err) : real_run(cli, &p, &err);
+    wb_pipeline_free(&p);
+    if (!ok)
+        return wb_cli_fail(&err);
+    return clean ? WB_EXIT_DONE : WB_EXIT_FAILED;
+}
+
+const struct wb_cli_command wb_cmd_run = {
+    .name = "run",
+    .operands = "PIPELINE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .summary = "run a pipeline (a Lua script) and write its model",
+    .details = "The output directory holds the shards, config.json, tokenizer files, the script "
+               "and a manifest\n"
+               "(weightbench.json) that 'weightbench verify' checks. Ctrl-C stops and leaves "
+               "nothing; a second\n"
+               "Ctrl-C stops at once and leaves what is written for --resume.",
+    .option = options,
+    .opens_models = true,
+    .cancels = true,
+    .run = run_run,
+};
