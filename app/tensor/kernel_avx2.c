@@ -1,4 +1,4 @@
-/* app/tensor/kernel_avx2.c - AVX2, FMA and F16C: 16 lanes in four registers of doubles. */
+/* app/tensor/kernel_avx2.c - AVX2, FMA, F16C, BMI2: 16 lanes in four registers of doubles. */
 #include "app/tensor/kernel_tables.h"
 
 #if defined(__x86_64__)
@@ -8,10 +8,11 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,popcnt"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,bmi2,popcnt"))), \
+                             apply_to = function)
 #else
 #pragma GCC optimize("O3", "no-math-errno", "no-trapping-math")
-#pragma GCC target("avx2,fma,f16c,popcnt")
+#pragma GCC target("avx2,fma,f16c,bmi2,popcnt")
 #endif
 
 #include "app/tensor/kernel_lanes.h"
@@ -40,15 +41,21 @@ static inline __m256d four(const float *x)
     return _mm256_cvtps_pd(_mm_loadu_ps(x));
 }
 
-/* --- float16 --------------------------------------------------------------------------------- */
+/* The lower or the upper four of eight. */
+static inline __m256d half(__m256 v, int upper)
+{
+    return _mm256_cvtps_pd(upper ? _mm256_extractf128_ps(v, 1) : _mm256_castps256_ps128(v));
+}
+
+/* --- float16, sqrt --------------------------------------------------------------------------- */
 
 static void widen_f16(size_t n, const void *src, float *out)
 {
     size_t i = 0;
 
     for (; n - i >= 8; i += 8)
-        _mm256_storeu_ps(out + i,
-                         _mm256_cvtph_ps(_mm_loadu_si128((const void *)((const char *)src + 2 * i))));
+        _mm256_storeu_ps(
+            out + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)((const char *)src + 2 * i))));
     for (; i < n; i++)
         out[i] = decode_f16(load16(src, i));
 }
@@ -62,6 +69,21 @@ static void narrow_f16(size_t n, const float *x, void *dst)
                          _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
     for (; i < n; i++)
         store16(dst, i, encode_f16(x[i]));
+}
+
+/* By hand because of errno: compilers call sqrtf for what may be negative. */
+static void unary_sqrt(size_t n, const float *x, float *out)
+{
+    size_t i = 0;
+
+    for (; n - i >= 8; i += 8) {
+        __m256 r = _mm256_sqrt_ps(_mm256_loadu_ps(x + i));
+        __m256 nan = _mm256_cmp_ps(r, r, _CMP_UNORD_Q);
+
+        _mm256_storeu_ps(out + i, _mm256_blendv_ps(r, _mm256_set1_ps(float_of(F32_NAN)), nan));
+    }
+    for (; i < n; i++)
+        out[i] = element_sqrt(x[i]);
 }
 
 /* --- sums ------------------------------------------------------------------------------------ */
@@ -133,19 +155,10 @@ static inline __m256 magnitude(__m256 v)
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
 }
 
-/* All bits of the lanes whose magnitude is not below infinity: infinities and NaN. */
-static inline int nonfinite(__m256 magnitude_a, __m256 magnitude_b)
-{
-    const __m256i largest = _mm256_set1_epi32(0x7F7FFFFF);
-
-    return _mm256_movemask_ps(_mm256_castsi256_ps(
-        _mm256_or_si256(_mm256_cmpgt_epi32(_mm256_castps_si256(magnitude_a), largest),
-                        _mm256_cmpgt_epi32(_mm256_castps_si256(magnitude_b), largest))));
-}
-
 static inline unsigned count_true(__m256 a, __m256 b)
 {
-    return (unsigned)__builtin_popcount((unsigned)(_mm256_movemask_ps(a) << 8 | _mm256_movemask_ps(b)));
+    return (unsigned)__builtin_popcount(
+        (unsigned)(_mm256_movemask_ps(a) << 8 | _mm256_movemask_ps(b)));
 }
 
 static inline float least(__m256 v, float start)
@@ -164,45 +177,31 @@ static inline float greatest(__m256 v, float start)
     return greatest_of(part, 8, start);
 }
 
-/* Blocks of finite numbers in vectors; a block with another goes element by element. */
-static void stats(size_t n, const float *x, struct wb_stats *acc, double lanes[2][WB_LANES])
+static void stats_finite(size_t n, const float *x, struct wb_stats *acc, double lanes[2][WB_LANES])
 {
     const __m256 zero = _mm256_setzero_ps();
     struct lanes s = lanes_load(lanes[0]), q = lanes_load(lanes[1]);
-    __m256 low = _mm256_set1_ps(INFINITY), high = _mm256_set1_ps(-INFINITY), most = zero;
-    size_t i = 0;
+    __m256 low = _mm256_set1_ps(INFINITY), high = _mm256_set1_ps(-INFINITY);
+    uint64_t zeros = 0;
 
-    for (; n - i >= WB_LANES; i += WB_LANES) {
+    for (size_t i = 0; i < n; i += WB_LANES) {
         __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + 8);
 
-        if (nonfinite(magnitude(a), magnitude(b)) != 0) {
-            lanes_put(&s, lanes[0]);
-            lanes_put(&q, lanes[1]);
-            for (size_t l = 0; l < WB_LANES; l++)
-                stats_element(x[i + l], acc, lanes, l);
-            s = lanes_load(lanes[0]);
-            q = lanes_load(lanes[1]);
-            continue;
-        }
         for (int r = 0; r < 4; r++) {
             __m256d v = four(x + i + 4 * r);
 
             s.v[r] = _mm256_add_pd(s.v[r], v);
             q.v[r] = _mm256_fmadd_pd(v, v, q.v[r]);
         }
-        acc->zero += count_true(_mm256_cmp_ps(a, zero, _CMP_EQ_OQ), _mm256_cmp_ps(b, zero, _CMP_EQ_OQ));
+        zeros += count_true(_mm256_cmp_ps(a, zero, _CMP_EQ_OQ), _mm256_cmp_ps(b, zero, _CMP_EQ_OQ));
         low = _mm256_min_ps(low, _mm256_min_ps(a, b));
         high = _mm256_max_ps(high, _mm256_max_ps(a, b));
-        most = _mm256_max_ps(most, _mm256_max_ps(magnitude(a), magnitude(b)));
     }
     lanes_put(&s, lanes[0]);
     lanes_put(&q, lanes[1]);
-    acc->min = least(low, acc->min);
-    acc->max = greatest(high, acc->max);
-    acc->absmax = greatest(most, acc->absmax);
-    for (size_t l = 0; i < n; i++, l++)
-        stats_element(x[i], acc, lanes, l);
-    stats_close(n, acc, lanes);
+    acc->zero += zeros;
+    if (n > 0)
+        extremes_add(acc, least(low, INFINITY), greatest(high, -INFINITY));
 }
 
 /* Sign bits where sign(x) != sign(y): one of them zero, or both not and opposite. */
@@ -211,59 +210,64 @@ static inline __m256 unlike(__m256 x, __m256 y)
     __m256 x_zero = _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_EQ_OQ);
     __m256 y_zero = _mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_EQ_OQ);
 
-    return _mm256_or_ps(_mm256_xor_ps(x_zero, y_zero), _mm256_andnot_ps(x_zero, _mm256_xor_ps(x, y)));
+    return _mm256_or_ps(_mm256_xor_ps(x_zero, y_zero),
+                        _mm256_andnot_ps(x_zero, _mm256_xor_ps(x, y)));
 }
 
-static void pair_stats(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
-                       double lanes[4][WB_LANES])
+static void pair_products(size_t n, const float *x, const float *y, double lanes[4][WB_LANES])
 {
-    struct lanes xx = lanes_load(lanes[0]), yy = lanes_load(lanes[1]), xy = lanes_load(lanes[2]),
-                 dd = lanes_load(lanes[3]);
-    const __m256 zero = _mm256_setzero_ps();
-    __m256 most = zero;
-    size_t i = 0;
+    struct lanes xx = lanes_load(lanes[0]), yy = lanes_load(lanes[1]), xy = lanes_load(lanes[2]);
 
-    for (; n - i >= WB_LANES; i += WB_LANES) {
-        __m256 x0 = _mm256_loadu_ps(x + i), x1 = _mm256_loadu_ps(x + i + 8);
-        __m256 y0 = _mm256_loadu_ps(y + i), y1 = _mm256_loadu_ps(y + i + 8);
-        __m256 d[2] = { _mm256_sub_ps(y0, x0), _mm256_sub_ps(y1, x1) };
-
-        if ((nonfinite(magnitude(x0), magnitude(x1)) | nonfinite(magnitude(y0), magnitude(y1))) != 0) {
-            lanes_put(&xx, lanes[0]);
-            lanes_put(&yy, lanes[1]);
-            lanes_put(&xy, lanes[2]);
-            lanes_put(&dd, lanes[3]);
-            for (size_t l = 0; l < WB_LANES; l++)
-                pair_element(x[i + l], y[i + l], acc, lanes, l);
-            xx = lanes_load(lanes[0]);
-            yy = lanes_load(lanes[1]);
-            xy = lanes_load(lanes[2]);
-            dd = lanes_load(lanes[3]);
-            continue;
-        }
+    for (size_t i = 0; i < n; i += WB_LANES)
         for (int r = 0; r < 4; r++) {
             __m256d a = four(x + i + 4 * r), b = four(y + i + 4 * r);
-            __m128 half = r % 2 == 0 ? _mm256_castps256_ps128(d[r / 2]) : _mm256_extractf128_ps(d[r / 2], 1);
-            __m256d c = _mm256_cvtps_pd(half);
 
             xx.v[r] = _mm256_fmadd_pd(a, a, xx.v[r]);
             yy.v[r] = _mm256_fmadd_pd(b, b, yy.v[r]);
             xy.v[r] = _mm256_fmadd_pd(a, b, xy.v[r]);
-            dd.v[r] = _mm256_fmadd_pd(c, c, dd.v[r]);
         }
-        acc->unequal += count_true(_mm256_cmp_ps(x0, y0, _CMP_NEQ_OQ), _mm256_cmp_ps(x1, y1, _CMP_NEQ_OQ));
-        acc->same_sign += WB_LANES - count_true(unlike(x0, y0), unlike(x1, y1));
-        most = _mm256_max_ps(most, _mm256_max_ps(magnitude(d[0]), magnitude(d[1])));
-    }
     lanes_put(&xx, lanes[0]);
     lanes_put(&yy, lanes[1]);
     lanes_put(&xy, lanes[2]);
-    lanes_put(&dd, lanes[3]);
-    acc->max_abs = greatest(most, acc->max_abs);
-    for (size_t l = 0; i < n; i++, l++)
-        pair_element(x[i], y[i], acc, lanes, l);
-    pair_close(n, acc, lanes);
 }
+
+static void pair_differences(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
+                             double lanes[WB_LANES])
+{
+    struct lanes dd = lanes_load(lanes);
+    __m256 most = _mm256_setzero_ps();
+    uint64_t unequal = 0, opposite = 0;
+
+    for (size_t i = 0; i < n; i += WB_LANES) {
+        __m256 x0 = _mm256_loadu_ps(x + i), x1 = _mm256_loadu_ps(x + i + 8);
+        __m256 y0 = _mm256_loadu_ps(y + i), y1 = _mm256_loadu_ps(y + i + 8);
+        __m256 d0 = _mm256_sub_ps(y0, x0), d1 = _mm256_sub_ps(y1, x1);
+
+        for (int r = 0; r < 4; r++) {
+            __m256d d = half(r < 2 ? d0 : d1, r % 2);
+
+            dd.v[r] = _mm256_fmadd_pd(d, d, dd.v[r]);
+        }
+        unequal += count_true(_mm256_cmp_ps(x0, y0, _CMP_NEQ_OQ),
+                              _mm256_cmp_ps(x1, y1, _CMP_NEQ_OQ));
+        opposite += count_true(unlike(x0, y0), unlike(x1, y1));
+        most = _mm256_max_ps(most, _mm256_max_ps(magnitude(d0), magnitude(d1)));
+    }
+    lanes_put(&dd, lanes);
+    acc->unequal += unequal;
+    acc->same_sign += n - opposite;
+    acc->max_abs = greatest(most, acc->max_abs);
+}
+
+/* Two loops: sixteen accumulators and the rest would not fit into sixteen registers. */
+static void pair_finite(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
+                        double lanes[4][WB_LANES])
+{
+    pair_products(n, x, y, lanes);
+    pair_differences(n, x, y, acc, lanes[3]);
+}
+
+#include "app/tensor/kernel_tiles.h"
 
 /* --- selection ------------------------------------------------------------------------------- */
 
@@ -280,33 +284,57 @@ static inline __m256i key_signed(__m256 v)
     return _mm256_xor_si256(u, _mm256_srli_epi32(_mm256_srai_epi32(u, 31), 1));
 }
 
+/* The chosen of eight keys, packed to the front; the deposit makes a byte of each bit. */
+static inline __m256i packed(__m256i keys, unsigned chosen)
+{
+    uint64_t bytes = _pdep_u64(chosen, 0x0101010101010101u) * 0xFF;
+    uint64_t order = _pext_u64(0x0706050403020100u, bytes);
+
+    return _mm256_permutevar8x32_epi32(keys,
+                                       _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)order)));
+}
+
+static inline unsigned mask_of(__m256i v)
+{
+    return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(v));
+}
+
+/* A whole register is stored: the list has room for n, and used <= i. */
 #define BRACKET(name, vector_key, element_key)                                                    \
     static size_t name(size_t n, const float *x, uint32_t low, uint32_t high,                     \
                        struct wb_bracket_counts *counts, uint32_t *list)                          \
     {                                                                                             \
+        const __m256i top = _mm256_set1_epi32(INT32_MIN);                                         \
         const __m256i least_key = _mm256_set1_epi32((int32_t)(low ^ F32_SIGN));                   \
         const __m256i most_key = _mm256_set1_epi32((int32_t)(high ^ F32_SIGN));                   \
+        uint64_t above = 0;                                                                       \
         size_t i = 0, used = 0;                                                                   \
                                                                                                   \
         for (; n - i >= 8; i += 8) {                                                              \
             __m256i key = vector_key(_mm256_loadu_ps(x + i));                                     \
-            __m256i above = _mm256_cmpgt_epi32(key, most_key);                                    \
-            __m256i outside = _mm256_or_si256(above, _mm256_cmpgt_epi32(least_key, key));         \
-            unsigned hits = ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(outside)) & 0xFFu;  \
+            unsigned over = mask_of(_mm256_cmpgt_epi32(key, most_key));                           \
+            unsigned hits = 0xFFu & ~(over | mask_of(_mm256_cmpgt_epi32(least_key, key)));        \
+            unsigned at_high, at_low;                                                             \
                                                                                                   \
-            counts->above += (unsigned)__builtin_popcount(                                        \
-                (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(above)));                        \
-            for (; hits != 0; hits &= hits - 1)                                                   \
-                bracket_element(element_key(x[i + (unsigned)__builtin_ctz(hits)]), low, high,     \
-                                counts, list, &used);                                             \
+            above += (unsigned)__builtin_popcount(over);                                          \
+            if (hits == 0)                                                                        \
+                continue;                                                                         \
+            at_high = mask_of(_mm256_cmpeq_epi32(key, most_key));                                 \
+            at_low = mask_of(_mm256_cmpeq_epi32(key, least_key)) & ~at_high;                      \
+            hits &= ~(at_high | at_low);                                                          \
+            counts->at_high += (unsigned)__builtin_popcount(at_high);                             \
+            counts->at_low += (unsigned)__builtin_popcount(at_low);                               \
+            _mm256_storeu_si256((void *)(list + used), packed(_mm256_xor_si256(key, top), hits)); \
+            used += (unsigned)__builtin_popcount(hits);                                           \
         }                                                                                         \
+        counts->above += above;                                                                   \
         for (; i < n; i++)                                                                        \
             bracket_element(element_key(x[i]), low, high, counts, list, &used);                   \
         return used;                                                                              \
     }
 
 BRACKET(bracket_abs, key_abs, wb_key_abs)
-BRACKET(bracket_signed, key_signed, wb_key_signed)
+BRACKET(bracket_signed, key_signed, key_by_value)
 
 #define KERNEL_TABLE wb_kernels_avx2
 #define KERNEL_NAME "avx2"

@@ -8,18 +8,20 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(                                                                     \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt"))), apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt"))), \
+    apply_to = function)
 #else
 #pragma GCC optimize("O3", "no-math-errno", "no-trapping-math")
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt,prefer-vector-width=512")
+#pragma GCC target( \
+    "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt,prefer-vector-width=512")
 #endif
 
 #include "app/tensor/kernel_lanes.h"
 #include "app/tensor/kernel_loop.h"
 #include "app/tensor/kernel_map.h"
 
-/* --- float16 --------------------------------------------------------------------------------- */
+/* --- float16, sqrt --------------------------------------------------------------------------- */
 
 static void widen_f16(size_t n, const void *src, float *out)
 {
@@ -41,6 +43,21 @@ static void narrow_f16(size_t n, const float *x, void *dst)
                             _mm512_cvtps_ph(_mm512_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
     for (; i < n; i++)
         store16(dst, i, encode_f16(x[i]));
+}
+
+/* By hand because of errno: compilers call sqrtf for what may be negative. */
+static void unary_sqrt(size_t n, const float *x, float *out)
+{
+    size_t i = 0;
+
+    for (; n - i >= 16; i += 16) {
+        __m512 r = _mm512_sqrt_ps(_mm512_loadu_ps(x + i));
+        __mmask16 nan = _mm512_cmp_ps_mask(r, r, _CMP_UNORD_Q);
+
+        _mm512_storeu_ps(out + i, _mm512_mask_mov_ps(r, nan, _mm512_set1_ps(float_of(F32_NAN))));
+    }
+    for (; i < n; i++)
+        out[i] = element_sqrt(x[i]);
 }
 
 /* --- sums ------------------------------------------------------------------------------------ */
@@ -69,7 +86,8 @@ static inline struct lanes doubles(__m512 v)
 
 static inline struct lanes doubles_at(const float *x)
 {
-    return (struct lanes){ _mm512_cvtps_pd(_mm256_loadu_ps(x)), _mm512_cvtps_pd(_mm256_loadu_ps(x + 8)) };
+    return (struct lanes){ _mm512_cvtps_pd(_mm256_loadu_ps(x)),
+                           _mm512_cvtps_pd(_mm256_loadu_ps(x + 8)) };
 }
 
 static inline struct lanes lanes_add(struct lanes s, struct lanes v)
@@ -85,7 +103,8 @@ static inline struct lanes lanes_add_product(struct lanes s, struct lanes v, str
 
 static inline __m512 magnitude(__m512 v)
 {
-    return _mm512_castsi512_ps(_mm512_and_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(INT32_MAX)));
+    return _mm512_castsi512_ps(
+        _mm512_and_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(INT32_MAX)));
 }
 
 static void sum(size_t n, const float *x, double *lanes)
@@ -150,12 +169,6 @@ static inline unsigned count_true(__mmask16 mask)
     return (unsigned)__builtin_popcount(mask);
 }
 
-/* Infinities and NaN. */
-static inline __mmask16 nonfinite(__m512 v)
-{
-    return _mm512_cmpge_epi32_mask(_mm512_castps_si512(magnitude(v)), _mm512_set1_epi32((int32_t)F32_INF));
-}
-
 static inline float least(__m512 v, float start)
 {
     float part[WB_LANES];
@@ -172,41 +185,27 @@ static inline float greatest(__m512 v, float start)
     return greatest_of(part, WB_LANES, start);
 }
 
-/* Blocks of finite numbers in vectors; a block with another goes element by element. */
-static void stats(size_t n, const float *x, struct wb_stats *acc, double lanes[2][WB_LANES])
+static void stats_finite(size_t n, const float *x, struct wb_stats *acc, double lanes[2][WB_LANES])
 {
     struct lanes s = lanes_load(lanes[0]), q = lanes_load(lanes[1]);
-    __m512 low = _mm512_set1_ps(INFINITY), high = _mm512_set1_ps(-INFINITY), most = _mm512_setzero_ps();
-    size_t i = 0;
+    __m512 low = _mm512_set1_ps(INFINITY), high = _mm512_set1_ps(-INFINITY);
+    uint64_t zeros = 0;
 
-    for (; n - i >= WB_LANES; i += WB_LANES) {
+    for (size_t i = 0; i < n; i += WB_LANES) {
         __m512 v = _mm512_loadu_ps(x + i);
-        struct lanes d = doubles_at(x + i);
+        struct lanes d = doubles(v);
 
-        if (nonfinite(v) != 0) {
-            lanes_put(s, lanes[0]);
-            lanes_put(q, lanes[1]);
-            for (size_t l = 0; l < WB_LANES; l++)
-                stats_element(x[i + l], acc, lanes, l);
-            s = lanes_load(lanes[0]);
-            q = lanes_load(lanes[1]);
-            continue;
-        }
         s = lanes_add(s, d);
         q = lanes_add_product(q, d, d);
-        acc->zero += count_true(_mm512_cmpeq_ps_mask(v, _mm512_setzero_ps()));
+        zeros += count_true(_mm512_cmpeq_ps_mask(v, _mm512_setzero_ps()));
         low = _mm512_min_ps(low, v);
         high = _mm512_max_ps(high, v);
-        most = _mm512_max_ps(most, magnitude(v));
     }
     lanes_put(s, lanes[0]);
     lanes_put(q, lanes[1]);
-    acc->min = least(low, acc->min);
-    acc->max = greatest(high, acc->max);
-    acc->absmax = greatest(most, acc->absmax);
-    for (size_t l = 0; i < n; i++, l++)
-        stats_element(x[i], acc, lanes, l);
-    stats_close(n, acc, lanes);
+    acc->zero += zeros;
+    if (n > 0)
+        extremes_add(acc, least(low, INFINITY), greatest(high, -INFINITY));
 }
 
 /* Bits where sign(x) != sign(y): one of them zero, or both not and opposite. */
@@ -219,48 +218,36 @@ static inline __mmask16 unlike(__m512 x, __m512 y)
     return (__mmask16)((x_zero ^ y_zero) | (opposite & ~x_zero));
 }
 
-static void pair_stats(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
-                       double lanes[4][WB_LANES])
+static void pair_finite(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
+                        double lanes[4][WB_LANES])
 {
     struct lanes xx = lanes_load(lanes[0]), yy = lanes_load(lanes[1]), xy = lanes_load(lanes[2]),
                  dd = lanes_load(lanes[3]);
     __m512 most = _mm512_setzero_ps();
-    size_t i = 0;
+    uint64_t unequal = 0, opposite = 0;
 
-    for (; n - i >= WB_LANES; i += WB_LANES) {
+    for (size_t i = 0; i < n; i += WB_LANES) {
         __m512 v = _mm512_loadu_ps(x + i), w = _mm512_loadu_ps(y + i), delta = _mm512_sub_ps(w, v);
-        struct lanes a = doubles_at(x + i), b = doubles_at(y + i), d = doubles(delta);
+        struct lanes a = doubles(v), b = doubles(w), d = doubles(delta);
 
-        if ((nonfinite(v) | nonfinite(w)) != 0) {
-            lanes_put(xx, lanes[0]);
-            lanes_put(yy, lanes[1]);
-            lanes_put(xy, lanes[2]);
-            lanes_put(dd, lanes[3]);
-            for (size_t l = 0; l < WB_LANES; l++)
-                pair_element(x[i + l], y[i + l], acc, lanes, l);
-            xx = lanes_load(lanes[0]);
-            yy = lanes_load(lanes[1]);
-            xy = lanes_load(lanes[2]);
-            dd = lanes_load(lanes[3]);
-            continue;
-        }
         xx = lanes_add_product(xx, a, a);
         yy = lanes_add_product(yy, b, b);
         xy = lanes_add_product(xy, a, b);
         dd = lanes_add_product(dd, d, d);
-        acc->unequal += count_true(_mm512_cmpneq_ps_mask(v, w));
-        acc->same_sign += WB_LANES - count_true(unlike(v, w));
+        unequal += count_true(_mm512_cmpneq_ps_mask(v, w));
+        opposite += count_true(unlike(v, w));
         most = _mm512_max_ps(most, magnitude(delta));
     }
     lanes_put(xx, lanes[0]);
     lanes_put(yy, lanes[1]);
     lanes_put(xy, lanes[2]);
     lanes_put(dd, lanes[3]);
+    acc->unequal += unequal;
+    acc->same_sign += n - opposite;
     acc->max_abs = greatest(most, acc->max_abs);
-    for (size_t l = 0; i < n; i++, l++)
-        pair_element(x[i], y[i], acc, lanes, l);
-    pair_close(n, acc, lanes);
 }
+
+#include "app/tensor/kernel_tiles.h"
 
 /* --- selection ------------------------------------------------------------------------------- */
 
@@ -285,6 +272,7 @@ static inline __m512i key_signed(__m512 v)
     {                                                                                             \
         const __m512i least_key = _mm512_set1_epi32((int32_t)low);                                \
         const __m512i most_key = _mm512_set1_epi32((int32_t)high);                                \
+        uint64_t over = 0;                                                                        \
         size_t i = 0, used = 0;                                                                   \
                                                                                                   \
         for (; n - i >= 16; i += 16) {                                                            \
@@ -293,7 +281,7 @@ static inline __m512i key_signed(__m512 v)
             __mmask16 hits = _mm512_mask_cmpge_epu32_mask((__mmask16)~above, key, least_key);     \
             __mmask16 at_high, at_low, inside;                                                    \
                                                                                                   \
-            counts->above += count_true(above);                                                   \
+            over += count_true(above);                                                            \
             if (hits == 0)                                                                        \
                 continue;                                                                         \
             at_high = _mm512_cmpeq_epi32_mask(key, most_key);                                     \
@@ -304,13 +292,14 @@ static inline __m512i key_signed(__m512 v)
             _mm512_storeu_si512(list + used, _mm512_maskz_compress_epi32(inside, key));           \
             used += count_true(inside);                                                           \
         }                                                                                         \
+        counts->above += over;                                                                    \
         for (; i < n; i++)                                                                        \
             bracket_element(element_key(x[i]), low, high, counts, list, &used);                   \
         return used;                                                                              \
     }
 
 BRACKET(bracket_abs, key_abs, wb_key_abs)
-BRACKET(bracket_signed, key_signed, wb_key_signed)
+BRACKET(bracket_signed, key_signed, key_by_value)
 
 #define KERNEL_TABLE wb_kernels_avx512
 #define KERNEL_NAME "avx512"

@@ -1,8 +1,9 @@
 /* app/tensor/kernel_element.h - what every kernel does with one element: the definitions.
  *
- * Included by each kernel_*.c after its target pragmas, so that the compiler may inline and vectorise
- * for that target. Plain IEEE operations in a fixed order, nothing fused but fmaf: that is why every
- * table gives the same bits. Conditions are written as selections, which vectorise to blends. */
+ * Included by each kernel_*.c after its target pragmas, so that the compiler may inline and
+ * vectorise for that target. Plain IEEE operations in a fixed order, nothing fused but fmaf: that
+ * is why every table gives the same bits. Conditions are written as selections, which vectorise to
+ * blends. */
 #ifndef WB_TENSOR_KERNEL_ELEMENT_H
 #define WB_TENSOR_KERNEL_ELEMENT_H
 
@@ -50,7 +51,7 @@ static inline double double_of(uint64_t u)
     return x;
 }
 
-/* Which operand's payload a NaN inherits depends on the instruction the compiler picked: one NaN. */
+/* Whose payload a NaN inherits depends on the instruction the compiler picked: there is one NaN. */
 static inline float quiet(float r)
 {
     return r == r ? r : float_of(F32_NAN);
@@ -110,7 +111,8 @@ static inline float decode_ieee(uint32_t code, int width, int mantissa, int bias
 {
     uint32_t sign = code >> (width - 1) << 31, magnitude = code & ((1u << (width - 1)) - 1);
     uint32_t inf = ((1u << (width - 1 - mantissa)) - 1) << mantissa;
-    uint32_t special = sign | F32_INF | magnitude << (23 - mantissa) | (magnitude > inf ? F32_NAN : 0);
+    uint32_t special = sign | F32_INF | magnitude << (23 - mantissa)
+                       | (magnitude > inf ? F32_NAN : 0);
     float number = decode_small(code, width, mantissa, bias);
 
     return magnitude >= inf ? float_of(special) : number;
@@ -186,6 +188,14 @@ static inline uint32_t encode_e4m3(float x)
 
     /* 464 lies half way between 448, the largest number, and the code of NaN; it rounds to 448 */
     return bits_of(x) >> 31 << 7 | (magnitude > bits_of(464.0f) ? 0x7Fu : number);
+}
+
+/* wb_key_signed without a branch. */
+static inline uint32_t key_by_value(float x)
+{
+    int32_t v = (int32_t)bits_of(x + 0.0f);
+
+    return (uint32_t)(v ^ (v >> 31 | INT32_MIN));
 }
 
 /* --- f(x) ------------------------------------------------------------------------------------ */
@@ -287,7 +297,8 @@ static inline double log_double(double x)
     uint64_t shifted = bits_of_double(x) - half;
     double m = double_of((shifted & 0xFFFFFFFFFFFFFu) + half);
     /* the exponent, from -1022 on, as a double without a 64-bit conversion */
-    double k = double_of(bits_of_double(to_double) + ((shifted + (1024ull << 52)) >> 52)) - to_double - 1024.0;
+    double k = double_of(bits_of_double(to_double) + ((shifted + (1024ull << 52)) >> 52))
+               - to_double - 1024.0;
     double s = (m - 1.0) / (m + 1.0), s2 = s * s, p = 2.0 / 19;
 
     p = p * s2 + 2.0 / 17;
@@ -409,13 +420,34 @@ static inline uint64_t splitmix64(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* Box-Muller on draws 2 index and 2 index + 1; the first lies in (0, 1], so the logarithm is finite. */
-static inline float element_normal(uint64_t stream, uint64_t index)
+/* [0, 1) in steps of 2^-52. */
+static inline double fraction(uint64_t z)
 {
-    uint64_t a = splitmix64(stream + 2 * index), b = splitmix64(stream + 2 * index + 1);
-    double radius = sqrt(-2.0 * log((double)((a >> 11) + 1) * 0x1p-53));
+    return double_of(0x3FF0000000000000u | z >> 12) - 1.0;
+}
 
-    return (float)(radius * cos((double)(b >> 11) * (0x1p-53 * 6.283185307179586)));
+/* cos(2 pi u), u in [0, 1): quarter turns, and a rest of at most an eighth. */
+static inline double cos_turn(double u)
+{
+    const double to_integer = 0x1.8p52;
+    double shifted = u * 4.0 + to_integer,
+           t = (u * 4.0 - (shifted - to_integer)) * 1.5707963267948966;
+    uint64_t quarter = bits_of_double(shifted), sign = ((quarter + 1) & 2) << 62;
+    double t2 = t * t, c = 1.0 / 479001600, s = 1.0 / 6227020800;
+
+    c = c * t2 - 1.0 / 3628800;
+    c = c * t2 + 1.0 / 40320;
+    c = c * t2 - 1.0 / 720;
+    c = c * t2 + 1.0 / 24;
+    c = c * t2 - 0.5;
+    c = c * t2 + 1.0;
+    s = s * t2 - 1.0 / 39916800;
+    s = s * t2 + 1.0 / 362880;
+    s = s * t2 - 1.0 / 5040;
+    s = s * t2 + 1.0 / 120;
+    s = s * t2 - 1.0 / 6;
+    s = (s * t2 + 1.0) * t;
+    return double_of(bits_of_double((quarter & 1) != 0 ? s : c) ^ sign);
 }
 
 #endif

@@ -1,4 +1,5 @@
-/* app/tensor/kernel_lanes.h - reductions and selection one element at a time: definitions and tails. */
+/* app/tensor/kernel_lanes.h - reductions and selection one element at a time: definitions and
+ * tails. */
 #ifndef WB_TENSOR_KERNEL_LANES_H
 #define WB_TENSOR_KERNEL_LANES_H
 
@@ -25,10 +26,19 @@ static inline float greatest_of(const float *part, int n, float start)
     return start;
 }
 
-static inline void stats_element(float x, struct wb_stats *acc, double lanes[2][WB_LANES], size_t lane)
+static inline void extremes_add(struct wb_stats *acc, float least, float greatest)
 {
-    float magnitude = element_abs(x);
+    float magnitude = element_abs(least) > element_abs(greatest) ? element_abs(least)
+                                                                 : element_abs(greatest);
 
+    acc->min = least < acc->min ? least : acc->min;
+    acc->max = greatest > acc->max ? greatest : acc->max;
+    acc->absmax = magnitude > acc->absmax ? magnitude : acc->absmax;
+}
+
+static inline void stats_element(float x, struct wb_stats *acc, double lanes[2][WB_LANES],
+                                 size_t lane)
+{
     if (is_finite(x)) {
         acc->zero += x == 0.0f;
         lanes[0][lane] += (double)x;
@@ -37,9 +47,7 @@ static inline void stats_element(float x, struct wb_stats *acc, double lanes[2][
         acc->nan += x != x;
         acc->inf += x == x;
     }
-    acc->min = x < acc->min ? x : acc->min;
-    acc->max = x > acc->max ? x : acc->max;
-    acc->absmax = magnitude > acc->absmax ? magnitude : acc->absmax;
+    extremes_add(acc, x, x); /* no comparison with a NaN is true */
 }
 
 /* After n elements: which zero was met last must not show. */
@@ -52,8 +60,8 @@ static inline void stats_close(size_t n, struct wb_stats *acc, double lanes[2][W
     lanes_store(lanes[1], lanes[1]);
 }
 
-static inline void pair_element(float x, float y, struct wb_pair_stats *acc, double lanes[4][WB_LANES],
-                                size_t lane)
+static inline void pair_element(float x, float y, struct wb_pair_stats *acc,
+                                double lanes[4][WB_LANES], size_t lane)
 {
     float delta = y - x, magnitude = element_abs(delta);
 

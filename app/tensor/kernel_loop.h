@@ -1,7 +1,7 @@
 /* app/tensor/kernel_loop.h - the loops of kernel_map.h as hints to vectorise.
  *
- * out may be x itself, so `restrict` would be wrong, and a run-time overlap check would choose the slow
- * loop; what is true, and all that is needed, is that no iteration depends on another. */
+ * out may be x itself, so `restrict` would be wrong, and a run-time overlap check would choose the
+ * slow loop; what is true, and all that is needed, is that no iteration depends on another. */
 #ifndef WB_TENSOR_KERNEL_LOOP_H
 #define WB_TENSOR_KERNEL_LOOP_H
 

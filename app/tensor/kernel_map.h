@@ -1,12 +1,14 @@
 /* app/tensor/kernel_map.h - kernels that are one loop over independent elements.
  *
- * The includer defines EACH(i, n), a loop whose iterations the compiler may reorder (out may be x), and
- * CALL_EACH(i, n), the same around calls that do not vectorise. These loops become vector code by
- * the compiler's hand in every table but the scalar one. */
+ * The includer defines EACH(i, n), a loop whose iterations the compiler may reorder (out may be x),
+ * and CALL_EACH(i, n), the same around calls that do not vectorise. These loops become vector code
+ * by the compiler's hand in every table but the scalar one. */
 #ifndef WB_TENSOR_KERNEL_MAP_H
 #define WB_TENSOR_KERNEL_MAP_H
 
 #include "app/tensor/kernel_element.h"
+
+#define BLOCK 256 /* elements between one loop and the next over the same ones */
 
 /* --- dtypes ---------------------------------------------------------------------------------- */
 
@@ -69,7 +71,6 @@ static void narrow_f64(size_t n, const float *x, void *dst)
 UNARY(neg, EACH)
 UNARY(abs, EACH)
 UNARY(sign, EACH)
-UNARY(sqrt, EACH)
 UNARY(exp, EACH)
 UNARY(log, EACH)
 UNARY(sin, CALL_EACH)
@@ -188,10 +189,23 @@ static void bernoulli(size_t n, uint64_t stream, uint64_t first, double p, float
         out[i] = (int64_t)(splitmix64(stream + first + i) >> 11) < below ? 1.0f : 0.0f;
 }
 
+/* Box-Muller in double. sqrt has its own loop: for its errno, compilers do not vectorise it. */
 static void normal(size_t n, uint64_t stream, uint64_t first, float *out)
 {
-    CALL_EACH(i, n)
-        out[i] = element_normal(stream, first + i);
+    double radius[BLOCK], wave[BLOCK];
+
+    for (size_t start = 0; start < n; start += BLOCK) {
+        size_t len = n - start < BLOCK ? n - start : BLOCK;
+
+        EACH(i, len) {
+            uint64_t index = 2 * (first + start + i);
+
+            radius[i] = -2.0 * log_double(1.0 - fraction(splitmix64(stream + index)));
+            wave[i] = cos_turn(fraction(splitmix64(stream + index + 1)));
+        }
+        CALL_EACH(i, len)
+            out[start + i] = (float)(sqrt(radius[i]) * wave[i]);
+    }
 }
 
 /* --- columns --------------------------------------------------------------------------------- */
@@ -220,9 +234,7 @@ static void column_dot(size_t n, const float *x, const float *y, double *acc)
         acc[i] = quiet_double(acc[i] + (double)x[i] * (double)y[i]);
 }
 
-/* --- integer reductions: any order gives the same ---------------------------------------------- */
-
-#define BLOCK 256
+/* --- integer reductions: any order gives the same -------------------------------------------- */
 
 static uint64_t count_nonzero(size_t n, const float *x)
 {
@@ -337,6 +349,6 @@ static size_t tie_count(size_t n, uint64_t first, uint64_t last_tie)
     }
 
 TOPMASK(topmask_abs, wb_key_abs)
-TOPMASK(topmask_signed, wb_key_signed)
+TOPMASK(topmask_signed, key_by_value)
 
 #endif

@@ -8,6 +8,7 @@
 #include "app/tensor/kernel_map.h"
 
 CONVERT(f16, load16, store16)
+UNARY(sqrt, CALL_EACH)
 
 #define REDUCE(name, params, term)                                                                \
     static void name params                                                                       \
@@ -68,7 +69,7 @@ static size_t bracket_signed(size_t n, const float *x, uint32_t low, uint32_t hi
     size_t used = 0;
 
     for (size_t i = 0; i < n; i++)
-        bracket_element(wb_key_signed(x[i]), low, high, counts, list, &used);
+        bracket_element(key_by_value(x[i]), low, high, counts, list, &used);
     return used;
 }
 

@@ -1,7 +1,7 @@
 /* app/tensor/kernel_scalar.c - the definition of every kernel, compiled without vectorisation.
  *
- * The same text as in the other tables, but the compiler is told to leave it a loop over elements, so
- * that a vectoriser's mistake would show as a difference between tables. */
+ * The same text as in the other tables, but the compiler is told to leave it a loop over elements,
+ * so that a vectoriser's mistake would show as a difference between tables. */
 #include "app/tensor/kernel_tables.h"
 
 #if defined(__clang__)

@@ -2,12 +2,14 @@
 const struct wb_kernels KERNEL_TABLE = {
     .name = KERNEL_NAME,
     .widen = {
-        [WB_DTYPE_F8_E5M2] = widen_e5m2, [WB_DTYPE_F8_E4M3] = widen_e4m3, [WB_DTYPE_F16] = widen_f16,
-        [WB_DTYPE_BF16] = widen_bf16, [WB_DTYPE_F32] = widen_f32, [WB_DTYPE_F64] = widen_f64,
+        [WB_DTYPE_F8_E5M2] = widen_e5m2, [WB_DTYPE_F8_E4M3] = widen_e4m3,
+        [WB_DTYPE_F16] = widen_f16, [WB_DTYPE_BF16] = widen_bf16,
+        [WB_DTYPE_F32] = widen_f32, [WB_DTYPE_F64] = widen_f64,
     },
     .narrow = {
-        [WB_DTYPE_F8_E5M2] = narrow_e5m2, [WB_DTYPE_F8_E4M3] = narrow_e4m3, [WB_DTYPE_F16] = narrow_f16,
-        [WB_DTYPE_BF16] = narrow_bf16, [WB_DTYPE_F32] = narrow_f32, [WB_DTYPE_F64] = narrow_f64,
+        [WB_DTYPE_F8_E5M2] = narrow_e5m2, [WB_DTYPE_F8_E4M3] = narrow_e4m3,
+        [WB_DTYPE_F16] = narrow_f16, [WB_DTYPE_BF16] = narrow_bf16,
+        [WB_DTYPE_F32] = narrow_f32, [WB_DTYPE_F64] = narrow_f64,
     },
 #define X(name) [WB_UNARY_##name] = unary_##name,
     .unary = { WB_UNARY_OPS(X) },
@@ -29,5 +31,6 @@ const struct wb_kernels KERNEL_TABLE = {
     .column_sum_abs = column_sum_abs, .column_dot = column_dot,
     .stats = stats, .pair_stats = pair_stats,
     .bracket_abs = bracket_abs, .bracket_signed = bracket_signed,
-    .topmask_abs = topmask_abs, .topmask_signed = topmask_signed, .first_nonfinite = first_nonfinite,
+    .topmask_abs = topmask_abs, .topmask_signed = topmask_signed,
+    .first_nonfinite = first_nonfinite,
 };

@@ -29,7 +29,8 @@ static bool has_f16c(void) /* not a name that clang 14's __builtin_cpu_supports 
 
 static bool runs_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+           && __builtin_cpu_supports("bmi2") && has_f16c();
 }
 
 static bool runs_avx512(void)
@@ -111,7 +112,8 @@ const char *wb_kernels_forced_error(void)
 
     if (name == NULL || find_table(name) != NULL)
         return NULL;
-    for (const char *const *known = (const char *const[]){ "scalar", "avx2", "avx512", "neon", NULL };
+    for (const char *const *known =
+             (const char *const[]){ "scalar", "avx2", "avx512", "neon", NULL };
          *known != NULL; known++)
         if (strcmp(*known, name) == 0)
             return "WB_KERNELS names a kernel table that this processor cannot run";

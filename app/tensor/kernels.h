@@ -1,11 +1,12 @@
 /* app/tensor/kernels.h - everything that touches elements in bulk, behind one table.
  *
- * The scalar table is the definition; every other gives the same bits for every length, alignment and
- * value (a NaN result is always the quiet NaN 0x7FC00000, whatever NaN went in, except in `abs`, `neg` and copies,
- * which only touch the sign, and in conversions; in doubles it is 0x7FF8000000000000). Element-wise arithmetic is IEEE
- * float32, round to nearest even, denormals kept, nothing fused but what says so. A reduction has
- * WB_LANES double lanes: element i of the row it is given belongs to lane i % WB_LANES, and
- * wb_lanes_fold folds them; callers that feed one row in pieces cut it at multiples of WB_LANES.
+ * The scalar table is the definition; every other gives the same bits for every length, alignment
+ * and value. A NaN result is always the quiet NaN 0x7FC00000 (in doubles 0x7FF8000000000000),
+ * whatever NaN went in, except in `abs`, `neg` and copies, which only touch the sign, and in
+ * conversions. Element-wise arithmetic is IEEE float32, round to nearest even, denormals kept,
+ * nothing fused but what says so. A reduction has WB_LANES double lanes: element i of the row it is
+ * given belongs to lane i % WB_LANES, and wb_lanes_fold folds them; callers that feed one row in
+ * pieces cut it at multiples of WB_LANES.
  *
  * Masks are float32 1.0 and 0.0. x, y, z and out may be the same array, or must not overlap. */
 #ifndef WB_TENSOR_KERNELS_H
@@ -18,8 +19,8 @@
 
 #define WB_LANES 16
 
-/* X(name): out = f(x). Functions without an exact IEEE definition (exp … pow) are computed through
- * double and rounded once, the same code in every table. sign(0) = 0, sign(NaN) = NaN. */
+/* X(name): out = f(x). Functions without an exact IEEE definition (exp, log, …, pow) are computed
+ * through double and rounded once, the same code in every table. sign(0) = 0, sign(NaN) = NaN. */
 #define WB_UNARY_OPS(X)                                                                           \
     X(neg) X(abs) X(sign) X(sqrt) X(exp) X(log) X(sin) X(cos) X(acos) X(tanh) X(floor)             \
     X(recip) X(is_finite) X(is_nan)
@@ -43,21 +44,21 @@ enum wb_binary {
     WB_BINARY_COUNT
 };
 
-/* What one pass of statistics over a row or tile gathers; combined with wb_stats_add. NaN values are
- * counted and enter nothing else; infinities are counted and enter only min, max and absmax. `count` is all. */
+/* What one pass of statistics over a row or tile gathers; combined with wb_stats_add. NaN values
+ * are counted and enter nothing else; infinities are counted and enter only min, max and absmax. */
 struct wb_stats {
-    uint64_t count, nan, inf, zero;
-    double sum, sum_squares;  /* of the finite ones */
-    float min, max, absmax;   /* of all but NaN; min = +inf, max = -inf, absmax = 0 when there are none; no -0 */
+    uint64_t count, nan, inf, zero; /* count: all */
+    double sum, sum_squares;        /* of the finite ones */
+    float min, max, absmax;         /* of all but NaN; +inf, -inf, 0 when there are none; no -0 */
 };
 
-/* One pass over two arrays: everything `diff` and `similarity` print. Pairs where either is not finite
- * are counted in `count` and `skipped` and enter nothing else. */
+/* One pass over two arrays: everything `diff` and `similarity` print. Pairs where either is not
+ * finite are counted in `count` and `skipped` and enter nothing else. same_sign: sign(x) ==
+ * sign(y), zeros agree with zeros. unequal: as numbers, -0 == +0. */
 struct wb_pair_stats {
-    uint64_t count, skipped, same_sign, unequal; /* same_sign: sign(x) == sign(y), zeros agree with zeros;
-                                                  * unequal: as numbers, -0 == +0 */
-    double xx, yy, xy, dd;                       /* sums of x^2, y^2, xy, (y - x)^2; y - x formed in f32 */
-    float max_abs;                               /* of y - x */
+    uint64_t count, skipped, same_sign, unequal;
+    double xx, yy, xy, dd; /* sums of x^2, y^2, xy, (y - x)^2; y - x formed in f32 */
+    float max_abs;         /* of y - x */
 };
 
 /* Order-preserving keys of float32 values for selection: wb_key_abs orders by magnitude (the sign
@@ -102,31 +103,36 @@ struct wb_kernels {
 
     /* Exact widening of n packed elements at src (any alignment) to float32 (F64 rounds to nearest
      * even); round-to-nearest-even narrowing the other way. NULL where the dtype cannot be computed
-     * with. Too large becomes infinity; in F8_E4M3, which has none, NaN (above 464, half way between
-     * the largest number and the next). A NaN keeps its sign and the leading bits of its payload and
-     * becomes quiet, as processors convert it (widening BF16 copies bits, quiet or not). */
+     * with. Too large becomes infinity; in F8_E4M3, which has none, NaN (above 464, half way
+     * between the largest number and the next). A NaN keeps its sign and the leading bits of its
+     * payload and becomes quiet, as processors do it; widening BF16 copies bits, quiet or not. */
     void (*widen[WB_DTYPE_COUNT])(size_t n, const void *src, float *out);
     void (*narrow[WB_DTYPE_COUNT])(size_t n, const float *x, void *dst);
 
     void (*unary[WB_UNARY_COUNT])(size_t n, const float *x, float *out);
     void (*binary[WB_BINARY_COUNT])(size_t n, const float *x, const float *y, float *out);
-    void (*binary_vs[WB_BINARY_COUNT])(size_t n, const float *x, float y, float *out); /* x op scalar */
-    void (*binary_sv[WB_BINARY_COUNT])(size_t n, float x, const float *y, float *out); /* scalar op y */
+    /* x op scalar, scalar op y */
+    void (*binary_vs[WB_BINARY_COUNT])(size_t n, const float *x, float y, float *out);
+    void (*binary_sv[WB_BINARY_COUNT])(size_t n, float x, const float *y, float *out);
 
     void (*fill)(size_t n, float value, float *out);
-    void (*fma_vv)(size_t n, const float *x, const float *y, const float *z, float *out); /* fmaf(x, y, z) */
-    void (*fma_vs)(size_t n, const float *x, float a, const float *z, float *out);        /* fmaf(x, a, z) */
-    void (*where)(size_t n, const float *mask, const float *a, const float *b, float *out); /* mask != 0 ? a : b */
+    /* fmaf(x, y, z), fmaf(x, a, z) */
+    void (*fma_vv)(size_t n, const float *x, const float *y, const float *z, float *out);
+    void (*fma_vs)(size_t n, const float *x, float a, const float *z, float *out);
+    /* mask != 0 ? a : b */
+    void (*where)(size_t n, const float *mask, const float *a, const float *b, float *out);
     /* x + w (y - x), exact at w = 0, w = 1 and where x == y: w < 0.5 ? fmaf(w, y - x, x)
      * : fmaf(w - 1, y - x, y), with the equal case giving x. */
     void (*lerp)(size_t n, const float *x, const float *y, float w, float *out);
-    void (*clamp)(size_t n, const float *x, float low, float high, float *out); /* NaN stays NaN */
-    void (*nan_to)(size_t n, const float *x, float value, float *out);           /* NaN and infinities become value */
+    /* NaN stays NaN */
+    void (*clamp)(size_t n, const float *x, float low, float high, float *out);
+    /* NaN and infinities become value */
+    void (*nan_to)(size_t n, const float *x, float value, float *out);
 
-    /* Counter-based random numbers (merge.md 18.7): element i of the array has flat index first + i;
-     * `stream` is the mixed key of seed, model and tensor name (wb_random_stream). uniform: (z >> 40) * 2^-24 in [0, 1).
-     * bernoulli: 1.0 where u < p with u = (z >> 11) * 2^-53, else 0.0. normal: Box-Muller in double on the draws
-     * of flat indices 2 k and 2 k + 1. */
+    /* Counter-based random numbers (merge.md 18.7): element i of the array has flat index k = first
+     * + i and the draw z(k) = splitmix64(stream + k); `stream` is the mixed key of seed, model and
+     * tensor name (wb_random_stream). uniform: (z >> 40) 2^-24 in [0, 1). bernoulli: 1.0 where
+     * (z >> 11) 2^-53 < p, else 0.0. normal: Box-Muller in double on z(2 k) and z(2 k + 1). */
     void (*uniform)(size_t n, uint64_t stream, uint64_t first, float *out);
     void (*bernoulli)(size_t n, uint64_t stream, uint64_t first, double p, float *out);
     void (*normal)(size_t n, uint64_t stream, uint64_t first, float *out);
@@ -136,8 +142,8 @@ struct wb_kernels {
     void (*sum_abs)(size_t n, const float *x, double *lanes);
     void (*sum_squares)(size_t n, const float *x, double *lanes);
     void (*dot)(size_t n, const float *x, const float *y, double *lanes);
-    /* Running extremes over what was there before (start with +inf, -inf, 0); NaN makes it NaN and stays. A zero
-     * comes out as +0. */
+    /* Running extremes over what was there before (start with +inf, -inf, 0); NaN makes it NaN and
+     * stays; a zero comes out as +0. */
     void (*min)(size_t n, const float *x, float *running);
     void (*max)(size_t n, const float *x, float *running);
     void (*absmax)(size_t n, const float *x, float *running);
@@ -152,9 +158,9 @@ struct wb_kernels {
     void (*pair_stats)(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
                        double lanes[4][WB_LANES]);
 
-    /* Selection. Keys are those above, of |x| or of x. bracket: counts against [low, high] are added
-     * to *counts, and the keys strictly inside (low < key < high) are appended at list (room for n, all of which
-     * may be written), in order; returns how many. low <= high. */
+    /* Selection. Keys are those above, of |x| or of x. bracket: counts against [low, high], low <=
+     * high, are added to *counts, and the keys strictly inside (low < key < high) are appended at
+     * list (room for n, all of which may be written), in order; returns how many. */
     size_t (*bracket_abs)(size_t n, const float *x, uint32_t low, uint32_t high,
                           struct wb_bracket_counts *counts, uint32_t *list);
     size_t (*bracket_signed)(size_t n, const float *x, uint32_t low, uint32_t high,

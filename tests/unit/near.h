@@ -1,4 +1,4 @@
-/* tests/unit/near.h - comparing arrays: within a tolerance, and bit for bit, naming the first difference. */
+/* tests/unit/near.h - comparing arrays, within a tolerance or bit for bit. */
 #ifndef WB_TEST_NEAR_H
 #define WB_TEST_NEAR_H
 
@@ -32,7 +32,8 @@ static inline bool near_f32(size_t n, const float *got, const float *want, doubl
 }
 
 /* n elements of `size` bytes; `what` says where. */
-static inline bool same_bits(const char *what, size_t n, size_t size, const void *got, const void *want)
+static inline bool same_bits(const char *what, size_t n, size_t size, const void *got,
+                             const void *want)
 {
     const unsigned char *a = got, *b = want;
 

@@ -1,4 +1,5 @@
-/* tests/unit/test_dense.c - decompositions put together again, small known cases, refusals, assignment. */
+/* tests/unit/test_dense.c - decompositions put together again, small known cases, refusals,
+ * assignment. */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -44,7 +45,8 @@ static double get(const struct wb_mat *a, size_t i, size_t j)
 {
     size_t at = i * a->cols + j;
 
-    return a->dtype == WB_DTYPE_F32 ? (double)((const float *)a->data)[at] : ((const double *)a->data)[at];
+    return a->dtype == WB_DTYPE_F32 ? (double)((const float *)a->data)[at]
+                                    : ((const double *)a->data)[at];
 }
 
 static void set(struct wb_mat *a, size_t i, size_t j, double value)
@@ -81,7 +83,8 @@ static double tolerance(const struct wb_mat *m)
 }
 
 /* Sum over k of a(i, k) b(k, j), either transposed on demand. */
-static double product(const struct wb_mat *a, bool ta, const struct wb_mat *b, bool tb, size_t i, size_t j)
+static double product(const struct wb_mat *a, bool ta, const struct wb_mat *b, bool tb, size_t i,
+                      size_t j)
 {
     size_t n = ta ? a->rows : a->cols;
     double sum = 0;
@@ -135,7 +138,8 @@ static void check_svd(enum wb_dtype dtype, size_t m, size_t n)
 {
     size_t r = m < n ? m : n, keep = 1 + rng() % r;
     const struct wb_mat *a = mat_random(&sa, dtype, m, n);
-    struct wb_mat *u = mat(&sb, dtype, m, r), *s = mat(&sc, dtype, 1, r), *vt = mat(&sd, dtype, r, n);
+    struct wb_mat *u = mat(&sb, dtype, m, r), *s = mat(&sc, dtype, 1, r),
+                  *vt = mat(&sd, dtype, r, n);
     static struct mat before, su, ss, svt;
     struct wb_mat *ku = mat(&su, dtype, m, keep), *ks = mat(&ss, dtype, 1, keep);
     struct wb_mat *kvt = mat(&svt, dtype, keep, n);
@@ -204,7 +208,8 @@ static void check_eigh(enum wb_dtype dtype, size_t m, size_t n)
     for (size_t k = 0; k < n; k++) {
         assert_true(k == 0 || get(values, 0, k - 1) <= get(values, 0, k));
         for (size_t i = 0; i < n; i++)
-            assert_near(a, product(a, false, vectors, false, i, k), get(values, 0, k) * get(vectors, i, k));
+            assert_near(a, product(a, false, vectors, false, i, k),
+                        get(values, 0, k) * get(vectors, i, k));
     }
 }
 
@@ -214,7 +219,8 @@ static struct wb_mat *mat_dominant(struct mat *s, enum wb_dtype dtype, size_t n)
     struct wb_mat *m = mat_random(s, dtype, n, n);
 
     for (size_t i = 0; i < n; i++)
-        set(m, i, (i * 7 + 3) % n, (double)n + 1); /* off the diagonal, so that rows are exchanged */
+        set(m, i, (i * 7 + 3) % n,
+            (double)n + 1); /* off the diagonal, so that rows are exchanged */
     for (size_t i = 0; i < n; i++)
         if (n % 7 == 0)
             set(m, i, i, 2.0 * (double)n + 1);
@@ -241,7 +247,8 @@ static void check_least_squares(enum wb_dtype dtype, size_t m, size_t n)
 {
     size_t k = 1 + n % 4;
     const struct wb_mat *a = mat_random(&sa, dtype, m, n), *b = mat_random(&sb, dtype, m, k);
-    struct wb_mat *x = mat(&sc, dtype, n, k), *small = mat(&sd, dtype, n, k), *left = mat(&se, dtype, m, k);
+    struct wb_mat *x = mat(&sc, dtype, n, k), *small = mat(&sd, dtype, n, k),
+                  *left = mat(&se, dtype, m, k);
     const double ridge = 0.5, far = 1e4; /* conditions of square random matrices reach 1e4 */
 
     /* normal equations: a^T (a x - b) + ridge x = 0 */
@@ -278,7 +285,8 @@ SHAPES(least_squares)
 
 static void test_known(void **state)
 {
-    const double rank_one[] = { 3, 0, -4, 0, 0, 0 }, symmetric[] = { 2, 99, 1, 2 }, column[] = { -3, -4 };
+    const double rank_one[] = { 3, 0, -4, 0, 0, 0 }, symmetric[] = { 2, 99, 1, 2 },
+                 column[] = { -3, -4 };
     const double tall[] = { 1, 1, 1, 2, 1, 3 }, right[] = { 6, 0, 0 };
     struct wb_mat *u = mat(&sb, WB_DTYPE_F64, 3, 2), *s = mat(&sc, WB_DTYPE_F64, 1, 2);
     struct wb_mat *vt = mat(&sd, WB_DTYPE_F64, 2, 2), *x;
@@ -305,7 +313,8 @@ static void test_known(void **state)
     assert_near(u, get(u, 1, 0), -0.8);
 
     x = mat(&sc, WB_DTYPE_F64, 2, 1);
-    assert_true(wb_dense_least_squares(mat_of(&sa, 3, 2, tall), mat_of(&sb, 3, 1, right), 0, x, NULL));
+    assert_true(
+        wb_dense_least_squares(mat_of(&sa, 3, 2, tall), mat_of(&sb, 3, 1, right), 0, x, NULL));
     assert_near(x, get(x, 0, 0), 8);
     assert_near(x, get(x, 1, 0), -3);
 }
@@ -319,7 +328,8 @@ static void assert_refused(bool ok, const struct wb_err *err, enum wb_code code)
 
 static void test_singular(void **state)
 {
-    const double zero[] = { 1, 2, 2, 4 }, nearly[] = { 1, 1, 1, 1 + 3e-16 }, tiny[] = { 1, 1, 1, 1 + 5e-16 };
+    const double zero[] = { 1, 2, 2, 4 }, nearly[] = { 1, 1, 1, 1 + 3e-16 },
+                 tiny[] = { 1, 1, 1, 1 + 5e-16 };
     const double right[] = { 1, 2 };
     struct wb_mat *x = mat(&sc, WB_DTYPE_F64, 2, 2), *y = mat(&sd, WB_DTYPE_F64, 2, 1);
     const struct wb_mat *b = mat_of(&sb, 2, 1, right);
@@ -330,12 +340,14 @@ static void test_singular(void **state)
     assert_refused(wb_dense_inverse(mat_of(&sa, 2, 2, nearly), x, &err), &err, WB_ENUMERIC);
     assert_refused(wb_dense_inverse(mat_of(&sa, 2, 2, tiny), x, &err), &err, WB_ENUMERIC);
     assert_refused(wb_dense_solve(mat_of(&sa, 2, 2, zero), b, y, &err), &err, WB_ENUMERIC);
-    assert_true(wb_dense_least_squares(mat_of(&sa, 2, 2, zero), b, 0, y, &err)); /* the least of many */
+    assert_true(
+        wb_dense_least_squares(mat_of(&sa, 2, 2, zero), b, 0, y, &err)); /* the least of many */
     assert_near(y, get(y, 0, 0), 0.2);
     assert_near(y, get(y, 1, 0), 0.4);
     assert_true(wb_dense_least_squares(mat_of(&sa, 2, 2, zero), b, 1e-6, y, &err));
     assert_refused(wb_dense_least_squares(mat_of(&sa, 2, 2, zero), b, -1, y, &err), &err, WB_EARG);
-    assert_refused(wb_dense_least_squares(mat_of(&sa, 2, 2, zero), b, (double)NAN, y, &err), &err, WB_EARG);
+    assert_refused(wb_dense_least_squares(mat_of(&sa, 2, 2, zero), b, (double)NAN, y, &err), &err,
+                   WB_EARG);
 }
 
 static void test_nonfinite(void **state)
@@ -362,7 +374,8 @@ static void test_nonfinite(void **state)
 
 static void test_shapes(void **state)
 {
-    struct wb_mat *a = mat_random(&sa, WB_DTYPE_F64, 2, 3), *b = mat_random(&sb, WB_DTYPE_F32, 3, 2);
+    struct wb_mat *a = mat_random(&sa, WB_DTYPE_F64, 2, 3),
+                  *b = mat_random(&sb, WB_DTYPE_F32, 3, 2);
     struct wb_mat *c = mat(&sc, WB_DTYPE_F64, 2, 2), *empty;
     struct wb_err err;
 
@@ -373,14 +386,17 @@ static void test_shapes(void **state)
     a->dtype = WB_DTYPE_BF16;
     assert_refused(wb_dense_inverse(a, a, &err), &err, WB_ESHAPE);
     empty = mat(&sa, WB_DTYPE_F64, 0, 3);
-    assert_true(wb_dense_qr(empty, mat(&sb, WB_DTYPE_F64, 0, 0), mat(&sd, WB_DTYPE_F64, 0, 3), &err));
-    assert_true(wb_dense_least_squares(empty, mat(&sb, WB_DTYPE_F64, 0, 1), 0, mat(&sd, WB_DTYPE_F64, 3, 1), &err));
+    assert_true(
+        wb_dense_qr(empty, mat(&sb, WB_DTYPE_F64, 0, 0), mat(&sd, WB_DTYPE_F64, 0, 3), &err));
+    assert_true(wb_dense_least_squares(empty, mat(&sb, WB_DTYPE_F64, 0, 1), 0,
+                                       mat(&sd, WB_DTYPE_F64, 3, 1), &err));
     assert_true(get(&sd.m, 2, 0) == 0);
-    assert_true(wb_dense_matmul(mat(&sa, WB_DTYPE_F64, 2, 0), mat(&sb, WB_DTYPE_F64, 0, 2), c, &err));
+    assert_true(
+        wb_dense_matmul(mat(&sa, WB_DTYPE_F64, 2, 0), mat(&sb, WB_DTYPE_F64, 0, 2), c, &err));
     assert_true(get(c, 1, 1) == 0);
 }
 
-/* --- assignment -------------------------------------------------------------------------------- */
+/* --- assignment ------------------------------------------------------------------------------ */
 
 static double best_total(const struct wb_mat *w, size_t i, unsigned used)
 {
@@ -414,7 +430,8 @@ static void test_assignment(void **state)
     (void)state;
     for (int round = 0; round < 400; round++) {
         size_t n = 1 + (size_t)round % 7;
-        struct wb_mat *w = mat_random(&sa, round % 3 == 0 ? WB_DTYPE_F32 : WB_DTYPE_F64, n, n), *column;
+        struct wb_mat *w = mat_random(&sa, round % 3 == 0 ? WB_DTYPE_F32 : WB_DTYPE_F64, n, n),
+                      *column;
 
         if (round % 2 == 0) /* many ties */
             for (size_t i = 0; i < n; i++)
@@ -430,7 +447,8 @@ static void test_assignment(void **state)
 static void test_assignment_permutation(void **state)
 {
     size_t hidden[SIDE];
-    struct wb_mat *w = mat_random(&sa, WB_DTYPE_F64, SIDE, SIDE), *column = mat(&sb, WB_DTYPE_F64, 1, SIDE);
+    struct wb_mat *w = mat_random(&sa, WB_DTYPE_F64, SIDE, SIDE),
+                  *column = mat(&sb, WB_DTYPE_F64, 1, SIDE);
 
     (void)state;
     for (size_t i = 0; i < SIDE; i++)

@@ -15,10 +15,12 @@ static void test_names(void **state)
         const char *name;
         enum wb_dtype dtype;
     } known[] = {
-        { "BF16", WB_DTYPE_BF16 },       { "bf16", WB_DTYPE_BF16 },         { "bfloat16", WB_DTYPE_BF16 },
-        { "float32", WB_DTYPE_F32 },     { "torch.float16", WB_DTYPE_F16 }, { "half", WB_DTYPE_F16 },
-        { "F8_E4M3", WB_DTYPE_F8_E4M3 }, { "float8_e4m3fn", WB_DTYPE_F8_E4M3 },
-        { "double", WB_DTYPE_F64 },      { "int64", WB_DTYPE_I64 },         { "bool", WB_DTYPE_BOOL },
+        { "BF16", WB_DTYPE_BF16 },         { "bf16", WB_DTYPE_BF16 },
+        { "bfloat16", WB_DTYPE_BF16 },     { "float32", WB_DTYPE_F32 },
+        { "torch.float16", WB_DTYPE_F16 }, { "half", WB_DTYPE_F16 },
+        { "F8_E4M3", WB_DTYPE_F8_E4M3 },   { "float8_e4m3fn", WB_DTYPE_F8_E4M3 },
+        { "double", WB_DTYPE_F64 },        { "int64", WB_DTYPE_I64 },
+        { "bool", WB_DTYPE_BOOL },
     };
     enum wb_dtype dtype;
 
