@@ -894,6 +894,46 @@ static void test_lost_shard(void **state)
     assert_int_equal(count_entries(root), 0);
 }
 
+/* Killed at any moment, finishing included: what is there is whole, and the next run gets it done.
+ */
+static void test_killed(void **state)
+{
+    struct wb_writer_options options = options_for(in_root("out"));
+    int whole = 0;
+
+    (void)state;
+    options.shard_bytes = 20000;
+    options.resume = true;
+    for (int round = 0; round < 60; round++) {
+        pid_t pid = fork();
+        int status;
+
+        options.force = round % 2 == 1; /* every second time there is something to replace */
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            write_all(&options, even, EVEN);
+            _exit(0);
+        }
+        usleep((useconds_t)round * 97);
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        unlink(in_root("out/.weightbench-journal")); /* killed just before it went */
+        if (wb_is_dir(in_root("out"))) {
+            whole++;
+            check_dir(in_root("out"), even, EVEN, 4, 0);
+        }
+        if (!wb_is_dir(in_root("out")) || options.force) {
+            write_all(&options, even, EVEN);
+            check_dir(in_root("out"), even, EVEN, 4, 0);
+        }
+        if (!options.force)
+            continue;
+        assert_int_equal(count_entries(root), 1);
+        assert_true(wb_remove_tree(in_root("out"), &err));
+    }
+    assert_true(whole > 0);
+}
+
 /* Disks that are full or closed */
 
 static void test_file_limit(void **state)
@@ -1010,8 +1050,9 @@ int main(void)
         TEST(test_discard),     TEST(test_incomplete),    TEST(test_second_run),
         TEST(test_resume),      TEST(test_resume_twice),  TEST(test_start_anew),
         TEST(test_other_plan),  TEST(test_torn_journal),  TEST(test_journal_lies),
-        TEST(test_lost_shard),  TEST(test_file_limit),    TEST(test_too_large),
-        TEST(test_full_disk),   TEST(test_closed_place),  TEST(test_free_bytes),
+        TEST(test_lost_shard),  TEST(test_killed),        TEST(test_file_limit),
+        TEST(test_too_large),   TEST(test_full_disk),     TEST(test_closed_place),
+        TEST(test_free_bytes),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
