@@ -1,0 +1,390 @@
+-- Parameters of methods: from what was written in the script to the value for each tensor.
+--
+-- Forms (merge.md 0.6): a value; a list over depth; a list of {filter = substring, value =}, the first that fits; a
+-- table {default =, ["glob"] =, roles = {q =, mlp =}}; a function (name, role, layer, layers[, model]).
+-- In a table the most specific entry wins: the exact name, then the pattern with more literal characters (the
+-- lower one by bytes among equals), then the role, the role without ".bias" or "expert.", its group (attn,
+-- mlp, norm, embed, head), its kind, then `default`, then the method's default.
+-- With per = "model" the first list met is one of these for each model.
+local core = require "wb.core"
+local ordered = require "wb.ordered"
+local roles = require "wb.roles"
+
+local M = {}
+
+local raw = {list = true, any = true, model = true}
+
+-- Types whose values are passed as given.
+function M.is_raw(spec) return raw[spec.type] or spec.type == "string" and not spec.choices end
+
+local function shown(value)
+  if type(value) == "string" then return ("'%s'"):format(value) end
+  return tostring(value)
+end
+
+local function range_text(spec)
+  if spec.min and spec.max then return ("in [%s, %s]"):format(spec.min, spec.max) end
+  if spec.min then return ("from %s on"):format(spec.min) end
+  return ("up to %s"):format(spec.max)
+end
+
+local function check_number(spec, value)
+  if type(value) ~= "number" then return ("is a number, not %s"):format(shown(value)) end
+  if value ~= value then return "is not a number (NaN)" end
+  if spec.type == "integer" and math.floor(value) ~= value then
+    return ("is a whole number, not %s"):format(value)
+  end
+  if spec.min and value < spec.min or spec.max and value > spec.max then
+    return ("is %s; it has to be %s"):format(value, range_text(spec))
+  end
+end
+
+local function check_type(spec, value)
+  local t = spec.type
+  if t == "number" or t == "integer" then return check_number(spec, value) end
+  if t == "boolean" and type(value) ~= "boolean" then return ("is true or false, not %s"):format(shown(value)) end
+  if t == "string" and type(value) ~= "string" then return ("is a string, not %s"):format(shown(value)) end
+  if t == "model" and core.type(value) ~= "model" then return ("is a model, not %s"):format(shown(value)) end
+  if t == "list" and type(value) ~= "table" then return ("is a list, not %s"):format(shown(value)) end
+end
+
+-- What is wrong with a value, or nil.
+function M.wrong(spec, value)
+  local problem = check_type(spec, value)
+  if problem or not spec.choices then return problem end
+  for _, choice in ipairs(spec.choices) do
+    if choice == value then return nil end
+  end
+  local list = {}
+  for i, choice in ipairs(spec.choices) do list[i] = shown(choice) end
+  return ("is %s; the choices are %s"):format(shown(value), table.concat(list, ", "))
+end
+
+local function checked(spec, value, context, info)
+  local problem = M.wrong(spec, value)
+  if problem then
+    core.fail(("parameter %s of %s%s %s"):format(spec.name, context.method, info and (" for " .. info.name) or "", problem))
+  end
+  if spec.type == "integer" then return math.tointeger(value) or value end
+  return value
+end
+
+local function is_list(form)
+  return type(form) == "table" and core.type(form) == "table" and (#form > 0 or next(form) == nil)
+end
+
+local function is_filters(form)
+  if not is_list(form) or #form == 0 then return false end
+  for _, item in ipairs(form) do
+    if type(item) ~= "table" or item.value == nil then return false end
+    for key in next, item do
+      if key ~= "value" and key ~= "filter" then return false end
+    end
+  end
+  return true
+end
+
+-- A compiled form: a constant {value =}, or {get = function(info) -> value or nil}.
+local compile
+
+-- Numbers are interpolated; the rest stays until the next one's turn. One layer takes the last, no layer the first.
+local function over_depth(spec, list, context)
+  if #list == 0 then core.fail(("parameter %s of %s is a list of length 0"):format(spec.name, context.method)) end
+  for _, value in ipairs(list) do checked(spec, value, context) end
+  if #list == 1 then return {value = list[1]} end
+  return {get = function(info)
+    if not info.layer then return list[1] end
+    local s = context.layers > 1 and info.layer / (context.layers - 1) * (#list - 1) or #list - 1
+    local i = math.min(math.floor(s), #list - 1)
+    local low, high, f = list[i + 1], list[i + 2], s - i
+    if f == 0 or high == nil or type(low) ~= "number" then return low end
+    return (1 - f) * low + f * high
+  end}
+end
+
+local function by_function(spec, fn, context, index)
+  return {get = function(info)
+    return checked(spec, fn(info.name, info.role, info.layer, context.layers, index), context, info)
+  end}
+end
+
+local function by_filter(spec, list, context, index)
+  local item = {}
+  for i, entry in ipairs(list) do
+    item[i] = {filter = entry.filter ~= "*" and entry.filter or nil, form = compile(spec, entry.value, context, index)}
+  end
+  return {get = function(info)
+    for _, entry in ipairs(item) do
+      if not entry.filter or info.name:find(entry.filter, 1, true) then
+        return M.value(entry.form, info)
+      end
+    end
+  end}
+end
+
+local function sorted_patterns(form, spec, context, index)
+  local exact, pattern = {}, {}
+  for _, key in ipairs(ordered.keys(form)) do
+    if key ~= "default" and key ~= "roles" then
+      if type(key) ~= "string" then
+        core.fail(("parameter %s of %s mixes a list and a table"):format(spec.name, context.method))
+      end
+      local compiled = compile(spec, form[key], context, index)
+      local any = false
+      if context.by_name[key] then
+        exact[key], any = compiled, true
+      else
+        for _, info in ipairs(context.entries) do any = any or core.glob(key, info.name) end
+        pattern[#pattern + 1] = {glob = key, form = compiled, literal = roles.literal(key)}
+      end
+      if not any then context.warn(("parameter %s: pattern '%s' matches no tensor"):format(spec.name, key)) end
+    end
+  end
+  table.sort(pattern, function(a, b)
+    if a.literal ~= b.literal then return a.literal > b.literal end
+    return a.glob < b.glob
+  end)
+  return exact, pattern
+end
+
+local function compile_roles(form, spec, context, index)
+  local by_role = {}
+  if form == nil then return by_role end
+  if type(form) ~= "table" then core.fail(("parameter %s: roles is a table"):format(spec.name)) end
+  for _, role in ipairs(ordered.keys(form)) do
+    by_role[role] = compile(spec, form[role], context, index)
+    local any = false
+    for _, info in ipairs(context.entries) do
+      for _, selector in ipairs(context.selectors(info)) do any = any or selector == role end
+    end
+    if not any then context.warn(("parameter %s: role '%s' matches no tensor"):format(spec.name, role)) end
+  end
+  return by_role
+end
+
+local function by_table(spec, form, context, index)
+  local exact, pattern = sorted_patterns(form, spec, context, index)
+  local by_role = compile_roles(form.roles, spec, context, index)
+  local default = form.default ~= nil and compile(spec, form.default, context, index) or nil
+  local cache = {}
+  local function choose(info)
+    if exact[info.name] then return exact[info.name] end
+    for _, p in ipairs(pattern) do
+      if core.glob(p.glob, info.name) then return p.form end
+    end
+    for _, selector in ipairs(context.selectors(info)) do
+      if by_role[selector] then return by_role[selector] end
+    end
+    return default or {}
+  end
+  return {get = function(info)
+    local chosen = cache[info.name]
+    if not chosen then
+      chosen = choose(info)
+      cache[info.name] = chosen
+    end
+    return M.value(chosen, info)
+  end}
+end
+
+-- index: the model whose value is wanted, as long as no list of one for each model was met.
+function compile(spec, form, context, index)
+  if M.is_raw(spec) and type(form) ~= "function" then return {value = checked(spec, form, context)} end
+  if type(form) == "function" then return by_function(spec, form, context, index) end
+  if type(form) ~= "table" then return {value = checked(spec, form, context)} end
+  if is_filters(form) then return by_filter(spec, form, context, index) end
+  if not is_list(form) then return by_table(spec, form, context, index) end
+  if not index then return over_depth(spec, form, context) end
+  if #form ~= context.models then
+    core.fail(("parameter %s of %s has %d values for %d models"):format(spec.name, context.method, #form, context.models))
+  end
+  return compile(spec, form[index], context)
+end
+
+function M.value(compiled, info)
+  if compiled.get then return compiled.get(info) end
+  return compiled.value
+end
+
+local function missing(spec, context, info)
+  core.fail(("parameter %s of %s is missing%s: %s"):format(spec.name, context.method,
+    info and (" for " .. info.name) or "", spec.doc or "it has no default"))
+end
+
+local function compile_all(spec, form, context)
+  if form == nil then form = spec.default end
+  if form == nil then
+    if spec.required then missing(spec, context) end
+    return {one = {value = nil}}
+  end
+  if spec.per ~= "model" then return {one = compile(spec, form, context)} end
+  local list = {}
+  for i = 1, context.models do list[i] = compile(spec, form, context, i) end
+  return {list = list}
+end
+
+-- Where a table or filter says nothing the default holds.
+local function resolve(spec, compiled, context, info)
+  local value = M.value(compiled, info)
+  if value == nil and compiled.get then
+    if spec.required or spec.default == nil then missing(spec, context, info) end
+    return spec.default
+  end
+  return value
+end
+
+local function unknown(name, specs, context)
+  local known = {}
+  for key in next, specs do known[#known + 1] = key end
+  table.sort(known)
+  core.fail(("%s has no parameter '%s'; it has %s"):format(context.method, tostring(name), table.concat(known, ", ")))
+end
+
+local Set = {}
+Set.__index = Set
+
+-- The parameters for one tensor. present: which of the models take part, nil for all.
+function Set:at(info, present)
+  if not self.varying and not present then return self.constant end
+  local p = {}
+  for _, name in ipairs(self.names) do
+    local entry = self.entries[name]
+    if entry.one then
+      p[name] = resolve(entry.spec, entry.one, self.context, info)
+    else
+      local list = {}
+      for i, index in ipairs(present or self.all) do
+        list[i] = resolve(entry.spec, entry.list[index], self.context, info)
+      end
+      p[name] = list
+    end
+  end
+  self:remember(info, p)
+  return setmetatable(p, self.meta)
+end
+
+-- What varying parameters came to, by role and layer: for whoever shows it.
+function Set:remember(info, p)
+  for _, name in ipairs(self.varying or {}) do
+    local by_role = self.resolved[name]
+    if info.layer then
+      by_role[info.role] = by_role[info.role] or {}
+      local list = by_role[info.role]
+      if type(list) == "table" then list[info.layer + 1] = list[info.layer + 1] or p[name] end
+    elseif by_role[info.role] == nil then
+      by_role[info.role] = p[name]
+    end
+  end
+end
+
+-- The same as JSON can hold it: gaps become null.
+function Set:resolved_json()
+  if not self.varying then return nil end
+  local out = {}
+  for name, by_role in next, self.resolved do
+    out[name] = {}
+    for role, values in next, by_role do
+      if type(values) == "table" and self.layered[role] then
+        local list = core.array_of{}
+        for l = 1, self.context.layers do
+          local value = values[l]
+          if value == nil then value = core.null end
+          list[l] = value
+        end
+        values = list
+      end
+      out[name][role] = values
+    end
+  end
+  return out
+end
+
+-- For a function that sees no single tensor: constants by name, everything by p(name of a tensor).
+function Set:whole()
+  if not self.varying then return self.constant end
+  local p = {}
+  for name, value in next, self.constant do p[name] = value end
+  return setmetatable(p, {
+    __call = self.meta.__call,
+    __index = function(_, name)
+      if not self.entries[name] then return nil end
+      core.fail(("parameter %s differs from tensor to tensor: write p(name).%s"):format(name, name))
+    end,
+  })
+end
+
+local function constant_value(entry)
+  if entry.one then return not entry.one.get, entry.one.value end
+  local list = {}
+  for i, compiled in ipairs(entry.list) do
+    if compiled.get then return false end
+    list[i] = compiled.value
+  end
+  return true, list
+end
+
+-- specs: name -> {name, type, default, min, max, choices, per, required}. given: as in the script. context: method (for
+-- errors), entries (the tensors at hand), layers, models (how many), warn.
+function M.new(specs, given, context)
+  local set = setmetatable({context = context, entries = {}, constant = {}, resolved = {}, layered = {}}, Set)
+  context.by_name = {}
+  for _, info in ipairs(context.entries) do
+    context.by_name[info.name] = info
+    if info.layer then set.layered[info.role] = true end
+  end
+  local cache = {}
+  context.selectors = function(info)
+    cache[info.name] = cache[info.name] or roles.selectors(info)
+    return cache[info.name]
+  end
+  for _, name in ipairs(ordered.keys(given)) do
+    if not specs[name] then unknown(name, specs, context) end
+  end
+  set.all = {}
+  for i = 1, context.models or 0 do set.all[i] = i end
+  set.names = ordered.keys(specs)
+  for _, name in ipairs(set.names) do
+    local entry = compile_all(specs[name], given[name], context)
+    entry.spec = specs[name]
+    set.entries[name] = entry
+    local constant, value = constant_value(entry)
+    if constant then
+      set.constant[name] = value
+    else
+      set.varying = set.varying or {}
+      table.insert(set.varying, name)
+      set.resolved[name] = {}
+    end
+  end
+  set.meta = {__call = function(_, tensor_name)
+    local info = context.by_name[tensor_name]
+    if not info then core.fail(("there is no tensor '%s' here"):format(tostring(tensor_name))) end
+    return set:at(info)
+  end}
+  setmetatable(set.constant, set.meta)
+  return set
+end
+
+-- What was given, as the manifest keeps it.
+function M.given_json(value, specs, depth)
+  depth = depth or 0
+  local kind = core.type(value)
+  if kind == "model" then return "model " .. value.path end
+  if kind == "tensor" then return tostring(value) end
+  if kind == "function" then return "function" end
+  if kind ~= "table" then return value end
+  if depth > 20 then return "…" end
+  local out = #value > 0 and core.array_of{} or {}
+  for _, key in ipairs(ordered.keys(value)) do
+    local spec = specs and specs[key]
+    if spec and spec.secret then
+      out[key] = "(secret)"
+    else
+      local name = #value > 0 and key or tostring(key)
+      out[name] = M.given_json(value[key], nil, depth + 1)
+    end
+  end
+  return out
+end
+
+return M
