@@ -14,8 +14,9 @@
 #include "app/core/io.h"
 
 #define PATH_ROOM 4096
+#define ROOT_ROOM 256
 
-static char files_root[PATH_ROOM]; /* the test program's directory, removed at the end */
+static char files_root[ROOT_ROOM]; /* the test program's directory, removed at the end */
 
 static inline int files_begin(void **state)
 {
