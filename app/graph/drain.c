@@ -174,13 +174,14 @@ static void feed_select_rows(const struct wb_program *p, struct wb_work *w, cons
                              size_t n, uint64_t at, const float *x)
 {
     uint64_t columns = p->geometry.columns;
+    uint32_t *row = w->keys + d->keys_at;
 
     for (size_t i = 0; i < n; i++) {
         uint64_t column = (at + i) % columns;
 
-        w->keys[column] = d->by_value ? wb_key_signed(x[i]) : wb_key_abs(x[i]);
+        row[column] = d->by_value ? wb_key_signed(x[i]) : wb_key_abs(x[i]);
         if (column == columns - 1)
-            finish_row_select(p, d, w->keys, (at + i) / columns);
+            finish_row_select(p, d, row, (at + i) / columns);
     }
 }
 
@@ -235,7 +236,7 @@ static void feed_bracket(struct wb_work *w, const struct wb_drain *d, struct wb_
                          size_t n, const float *x)
 {
     const struct wb_kernels *k = wb_kernels();
-    uint32_t *list = w->keys + (s->listing ? s->listed : 0);
+    uint32_t *list = w->keys + d->keys_at + (s->listing ? s->listed : 0);
 
     s->listed += (d->by_value ? k->bracket_signed : k->bracket_abs)(n, x, d->low, d->high, &s->keys, list);
 }
@@ -301,7 +302,7 @@ static bool finish_bracket(struct wb_work *w, struct wb_drain *d, struct wb_drai
     t->list = malloc(s->listed * sizeof *t->list);
     if (t->list == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for %zu keys", s->listed);
-    memcpy(t->list, w->keys, s->listed * sizeof *t->list);
+    memcpy(t->list, w->keys + d->keys_at, s->listed * sizeof *t->list);
     return true;
 }
 

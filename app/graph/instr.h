@@ -51,7 +51,7 @@ struct wb_program {
     struct wb_drain *const *drain;
     size_t drains;
     unsigned registers;
-    size_t raw_bytes, keys_max; /* raw area; longest row whose keys are sorted */
+    size_t raw_bytes, keys_max; /* raw area; keys of all drains */
     const struct wb_held_table *table;
     const struct wb_verified *verified; /* may be NULL */
 };

@@ -25,14 +25,13 @@ struct chunk {
 
 /* Programs. */
 
-static void need_keys(struct wb_program *p, const struct wb_drain *d)
+/* Every drain that gathers keys has a stretch of the worker's key buffer of its own. */
+static void place_keys(struct wb_program *p, struct wb_drain *d)
 {
-    size_t want = d->kind == WB_DRAIN_SELECT_ROWS ? 2 * (size_t)p->geometry.columns
-                  : d->kind == WB_DRAIN_BRACKET   ? p->geometry.tile_max + WB_CHUNK
-                                                  : 0;
-
-    if (want > p->keys_max)
-        p->keys_max = want;
+    d->keys_at = p->keys_max;
+    p->keys_max += d->kind == WB_DRAIN_SELECT_ROWS ? 2 * (size_t)p->geometry.columns
+                   : d->kind == WB_DRAIN_BRACKET   ? p->geometry.tile_max + WB_CHUNK
+                                                   : 0;
 }
 
 struct wb_program *wb_program_new(const struct wb_held_table *table, const struct wb_shape *shape,
@@ -55,7 +54,7 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
     p->verified = verified;
     for (size_t i = 0; i < drains; i++) {
         p->spans = p->spans || drain[i]->kind == WB_DRAIN_REDUCE_COLUMNS;
-        need_keys(p, drain[i]);
+        place_keys(p, drain[i]);
     }
     p->units = p->geometry.tiles;
     if (p->spans && p->units > WB_SPANS)

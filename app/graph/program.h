@@ -61,6 +61,7 @@ struct wb_drain {
     /* set by the compiler */
     unsigned reg[2];
     size_t slot;              /* of COPY */
+    size_t keys_at;           /* its place in a worker's key buffer */
 };
 
 struct wb_program;

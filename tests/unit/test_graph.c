@@ -367,6 +367,39 @@ static void test_select_among_many(void **state)
     wb_node_unref(k);
 }
 
+/* Two selections in one pass must not share anything. */
+static void test_select_twice_at_once(void **state)
+{
+    struct fixture a, b;
+    struct wb_node *k = wb_node_scalar(1000, NULL), *sa, *sb, *ma, *mb, *sum;
+    double *got, *alone[2];
+
+    (void)state;
+    setup(&a, shape2(300, 1000), 31);
+    setup(&b, shape2(300, 1000), 32);
+    sa = wb_node_select(&a.node, 1, k, false, NULL);
+    sb = wb_node_select(&b.node, 1, k, false, NULL);
+    ma = wb_node_top(a.node, sa, 0, NULL);
+    mb = wb_node_top(b.node, sb, 0, NULL);
+    sum = wb_node_binary(WB_BINARY_add, ma, mb, NULL);
+    alone[0] = values(ma);
+    alone[1] = values(mb);
+    got = values(sum);
+    for (size_t i = 0; i < a.n; i++)
+        assert_true(got[i] == alone[0][i] + alone[1][i]);
+    free(got);
+    free(alone[0]);
+    free(alone[1]);
+    wb_node_unref(sum);
+    wb_node_unref(ma);
+    wb_node_unref(mb);
+    wb_node_unref(sa);
+    wb_node_unref(sb);
+    wb_node_unref(k);
+    teardown(&a);
+    teardown(&b);
+}
+
 static void test_select_rows(void **state)
 {
     struct fixture f;
@@ -732,7 +765,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_elementwise),      cmocka_unit_test(test_reductions),
         cmocka_unit_test(test_rows_and_columns), cmocka_unit_test(test_select),
-        cmocka_unit_test(test_select_among_many), cmocka_unit_test(test_select_rows),
+        cmocka_unit_test(test_select_among_many), cmocka_unit_test(test_select_twice_at_once),
+        cmocka_unit_test(test_select_rows),
         cmocka_unit_test(test_views),            cmocka_unit_test(test_dense),
         cmocka_unit_test(test_determinism),      cmocka_unit_test(test_copy),
         cmocka_unit_test(test_guard_names_the_place), cmocka_unit_test(test_sample),
