@@ -55,9 +55,7 @@ bool wb_fail_errno(struct wb_err *err, const char *fmt, ...)
     vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);
     used = strlen(err->msg);
-    if (strerror_r(number, text, sizeof text) != 0)
-        snprintf(text, sizeof text, "error %d", number);
-    snprintf(err->msg + used, sizeof err->msg - used, ": %s", text);
+    snprintf(err->msg + used, sizeof err->msg - used, ": %s", strerror_r(number, text, sizeof text));
     return false;
 }
 
