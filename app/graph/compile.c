@@ -422,7 +422,7 @@ static bool assign(struct compiler *c)
 
     for (size_t i = 0; ok && i < p->instrs; i++) {
         struct wb_instr *in = &p->instr[i];
-        unsigned use[3] = { in->code == WB_CODE_LOAD ? NONE : in->a, in->b, in->c };
+        unsigned use[3] = { wb_code_loads(in->code) ? NONE : in->a, in->b, in->c };
 
         if (in->dst != NONE)
             last[in->dst] = (uint32_t)i; /* a value that nobody uses dies at once */
@@ -432,9 +432,9 @@ static bool assign(struct compiler *c)
     }
     for (size_t i = 0; ok && i < p->instrs; i++) {
         struct wb_instr *in = &p->instr[i];
-        unsigned *use[3] = { in->code == WB_CODE_LOAD ? &in->c : &in->a, &in->b, &in->c };
+        unsigned *use[3] = { &in->a, &in->b, &in->c };
 
-        for (int k = 0; k < 3; k++) {
+        for (int k = wb_code_loads(in->code) ? 1 : 0; k < 3; k++) {
             unsigned v = *use[k];
 
             if (v == NONE)
@@ -471,7 +471,7 @@ bool wb_program_compile(struct wb_program *p, struct wb_err *err)
 
     for (size_t i = 0; ok && i < p->drains; i++)
         ok = emit_drain(&c, i);
-    ok = ok && assign(&c);
+    ok = ok && (wb_program_fuse(p, c.registers) || out_of_memory(&c)) && assign(&c);
     free(c.value);
     return ok;
 }

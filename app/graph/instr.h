@@ -14,7 +14,14 @@ enum wb_code_op {
     WB_CODE_UNARY, WB_CODE_BINARY, WB_CODE_BINARY_VS, WB_CODE_BINARY_SV,
     WB_CODE_WHERE, WB_CODE_LERP, WB_CODE_FMA_VS, WB_CODE_FMA_VV, WB_CODE_CLAMP, WB_CODE_NAN_TO, WB_CODE_CAST,
     WB_CODE_GUARD, WB_CODE_PER_ROW, WB_CODE_PER_COLUMN, WB_CODE_TOP, WB_CODE_TOP_ROWS,
-    WB_CODE_DRAIN,       /* feed drain number `sub_index` */
+    WB_CODE_DRAIN,       /* feed drain number `drain` */
+    /* what app/graph/fuse.c makes of pairs */
+    WB_CODE_LOAD_SUB,     /* slot a - b */
+    WB_CODE_LOAD_SUB_FMA, /* (slot a - b) s + c */
+    WB_CODE_MUL_MAX,      /* max(a b, s) */
+    WB_CODE_ADD_GT,       /* c + (a > s) */
+    WB_CODE_TOP_KEEP,     /* a where it is among the top, else a times 0 */
+    WB_CODE_NONE,         /* fused away */
 };
 
 struct wb_instr {
@@ -37,6 +44,7 @@ struct wb_slot {
     enum wb_dtype dtype;
     size_t element_bytes;
     size_t offset;          /* in the worker's raw area */
+    const struct wb_node *guard; /* checked finite as it is read; NULL: not */
 };
 
 struct wb_program {
@@ -55,6 +63,15 @@ struct wb_program {
     const struct wb_held_table *table;
     const struct wb_verified *verified; /* may be NULL */
 };
+
+/* Does `a` of this instruction name a slot? */
+static inline bool wb_code_loads(uint8_t code)
+{
+    return code == WB_CODE_LOAD || code == WB_CODE_LOAD_SUB || code == WB_CODE_LOAD_SUB_FMA;
+}
+
+/* Merge instructions over virtual registers into fused ones. */
+bool wb_program_fuse(struct wb_program *p, unsigned registers);
 
 /* Fill instr, slot, registers of a program whose geometry and drains are set. */
 bool wb_program_compile(struct wb_program *p, struct wb_err *err);

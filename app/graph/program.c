@@ -71,19 +71,27 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
     return p;
 }
 
+static bool add_verified(struct wb_verified *verified, const struct wb_node *guard)
+{
+    struct wb_hash *more = realloc(verified->guard, (verified->count + 1) * sizeof *more);
+
+    if (more == NULL)
+        return false;
+    verified->guard = more;
+    verified->guard[verified->count++] = guard->hash;
+    return true;
+}
+
 bool wb_program_verify(const struct wb_program *p, struct wb_verified *verified)
 {
-    for (size_t i = 0; p->extent == WB_EXTENT_ALL && i < p->instrs; i++) {
-        struct wb_hash *more;
-
-        if (p->instr[i].code != WB_CODE_GUARD)
-            continue;
-        more = realloc(verified->guard, (verified->count + 1) * sizeof *more);
-        if (more == NULL)
+    if (p->extent != WB_EXTENT_ALL)
+        return true;
+    for (size_t i = 0; i < p->instrs; i++)
+        if (p->instr[i].code == WB_CODE_GUARD && !add_verified(verified, p->instr[i].node))
             return false;
-        verified->guard = more;
-        verified->guard[verified->count++] = p->instr[i].node->hash;
-    }
+    for (size_t i = 0; i < p->slots; i++)
+        if (p->slot[i].guard != NULL && !add_verified(verified, p->slot[i].guard))
+            return false;
     return true;
 }
 
@@ -323,6 +331,15 @@ static void top_rows(const struct wb_program *p, const struct wb_instr *in, cons
     }
 }
 
+/* The chunk's packed elements in the slot that the instruction loads. */
+static const void *slot_at(const struct wb_program *p, const struct wb_work *w,
+                           const struct wb_instr *in, const struct chunk *c)
+{
+    const struct wb_slot *s = &p->slot[in->a];
+
+    return w->raw + s->offset + c->in_tile * s->element_bytes;
+}
+
 static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_instr *in,
                       const struct chunk *c, struct wb_err *err)
 {
@@ -334,12 +351,7 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
     size_t n = c->n;
 
     switch ((enum wb_code_op)in->code) {
-    case WB_CODE_LOAD: {
-        const struct wb_slot *s = &p->slot[in->a];
-
-        k->widen[in->sub](n, w->raw + s->offset + c->in_tile * s->element_bytes, out);
-        break;
-    }
+    case WB_CODE_LOAD: k->widen[in->sub](n, slot_at(p, w, in, c), out); break;
     case WB_CODE_LOAD_SMALL:
         for (size_t i = 0; i < n; i++)
             out[i] = (float)((const double *)in->data)[c->at + i];
@@ -393,6 +405,16 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         (in->sub ? k->topmask_signed : k->topmask_abs)(n, a, in->threshold, c->at, in->last_tie, out);
         break;
     case WB_CODE_TOP_ROWS: top_rows(p, in, c, a, out); break;
+    case WB_CODE_LOAD_SUB: k->widen_sub[in->sub](n, slot_at(p, w, in, c), b, out); break;
+    case WB_CODE_LOAD_SUB_FMA:
+        k->widen_sub_fma[in->sub](n, slot_at(p, w, in, c), b, in->s, z, out);
+        break;
+    case WB_CODE_MUL_MAX: k->mul_max(n, a, b, in->s, out); break;
+    case WB_CODE_ADD_GT: k->add_gt(n, z, a, in->s, out); break;
+    case WB_CODE_TOP_KEEP:
+        (in->sub ? k->topkeep_signed : k->topkeep_abs)(n, a, in->threshold, c->at, in->last_tie, out);
+        break;
+    case WB_CODE_NONE: break;
     case WB_CODE_DRAIN:
         wb_drain_feed(p, w, in->drain, n, c->at, a, in->b == UINT32_MAX ? a : b);
         break;
@@ -461,13 +483,25 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
     return false;
 }
 
+static bool slot_is_finite(const struct wb_program *p, struct wb_work *w, const struct wb_slot *s,
+                           size_t tile)
+{
+    if (s->guard == NULL || wb_kernels()->finite[s->dtype](wb_tile_count(&p->geometry, tile), w->raw + s->offset))
+        return true;
+    w->bad_node = s->guard;
+    return false;
+}
+
 static bool run_tile(struct wb_program *p, struct wb_work *w, size_t tile,
                      const struct wb_context *cx, struct wb_err *err)
 {
-    for (size_t i = 0; i < p->slots; i++)
+    w->bad_node = NULL;
+    for (size_t i = 0; i < p->slots; i++) {
         if (!read_tile(p, w, &p->slot[i], tile, cx, err))
             return false;
-    w->bad_node = NULL;
+        if (!slot_is_finite(p, w, &p->slot[i], tile))
+            return report_nonfinite(w, cx, err);
+    }
     wb_drain_start(p, w);
     if (!wb_drain_reserve(p, w, tile, err))
         return false;

@@ -1,4 +1,6 @@
 /* app/tensor/kernel_table.h - fills the table KERNEL_TABLE, called KERNEL_NAME; included last. */
+#include "app/tensor/kernel_fused.h"
+
 const struct wb_kernels KERNEL_TABLE = {
     .name = KERNEL_NAME,
     .widen = {
@@ -33,4 +35,10 @@ const struct wb_kernels KERNEL_TABLE = {
     .bracket_abs = bracket_abs, .bracket_signed = bracket_signed,
     .topmask_abs = topmask_abs, .topmask_signed = topmask_signed,
     .first_nonfinite = first_nonfinite,
+    .finite = {
+        [WB_DTYPE_F16] = finite_f16, [WB_DTYPE_BF16] = finite_bf16, [WB_DTYPE_F32] = finite_f32,
+    },
+    .widen_sub = { [WB_DTYPE_BF16] = widen_sub_bf16 },
+    .widen_sub_fma = { [WB_DTYPE_BF16] = widen_sub_fma_bf16 },
+    .mul_max = mul_max, .add_gt = add_gt, .topkeep_abs = topkeep_abs, .topkeep_signed = topkeep_signed,
 };

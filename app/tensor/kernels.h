@@ -172,6 +172,20 @@ struct wb_kernels {
                            uint64_t last_tie, float *out);
     /* Index of the first element that is not finite, n when all are finite. */
     size_t (*first_nonfinite)(size_t n, const float *x);
+    /* Are n packed elements all finite? NULL for some dtypes. */
+    bool (*finite[WB_DTYPE_COUNT])(size_t n, const void *src);
+
+    /* Fused pairs, the same bits as one kernel after the other. NULL for some dtypes. */
+    void (*widen_sub[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y, float *out); /* src - y */
+    void (*widen_sub_fma[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y, float a,
+                                          const float *z, float *out); /* fmaf(src - y, a, z) */
+    void (*mul_max)(size_t n, const float *x, const float *y, float low, float *out); /* max(x y, low) */
+    void (*add_gt)(size_t n, const float *z, const float *x, float y, float *out);    /* z + (x > y) */
+    /* x times its topmask */
+    void (*topkeep_abs)(size_t n, const float *x, uint32_t threshold, uint64_t first,
+                        uint64_t last_tie, float *out);
+    void (*topkeep_signed)(size_t n, const float *x, uint32_t threshold, uint64_t first,
+                           uint64_t last_tie, float *out);
 };
 
 /* The best table for this machine, chosen once; WB_KERNELS=scalar|avx2|avx512|neon forces one (an

@@ -1,0 +1,96 @@
+/* app/tensor/kernel_fused.h - kernels that follow each other often, in one loop: the same bits as one after the other.
+ *
+ * Each intermediate result is rounded and its NaN made quiet as the single kernels do. */
+#ifndef WB_TENSOR_KERNEL_FUSED_H
+#define WB_TENSOR_KERNEL_FUSED_H
+
+#include "app/tensor/kernel_map.h"
+
+static void widen_sub_bf16(size_t n, const void *src, const float *y, float *out)
+{
+    EACH(i, n)
+        out[i] = element_sub(decode_bf16(load16(src, i)), y[i]);
+}
+
+static void widen_sub_fma_bf16(size_t n, const void *src, const float *y, float a, const float *z,
+                               float *out)
+{
+    EACH(i, n)
+        out[i] = quiet(fmaf(element_sub(decode_bf16(load16(src, i)), y[i]), a, z[i]));
+}
+
+static void mul_max(size_t n, const float *x, const float *y, float low, float *out)
+{
+    EACH(i, n)
+        out[i] = element_max(element_mul(x[i], y[i]), low);
+}
+
+static void add_gt(size_t n, const float *z, const float *x, float y, float *out)
+{
+    EACH(i, n)
+        out[i] = element_add(z[i], element_gt(x[i], y));
+}
+
+#define TOPKEEP(name, key)                                                                        \
+    static void name(size_t n, const float *x, uint32_t threshold, uint64_t first,                \
+                     uint64_t last_tie, float *out)                                               \
+    {                                                                                             \
+        size_t ties = tie_count(n, first, last_tie);                                              \
+                                                                                                  \
+        EACH(i, ties)                                                                             \
+            out[i] = element_mul(x[i], key(x[i]) >= threshold ? 1.0f : 0.0f);                     \
+        x += ties;                                                                                \
+        out += ties;                                                                              \
+        n -= ties;                                                                                \
+        EACH(i, n)                                                                                \
+            out[i] = element_mul(x[i], key(x[i]) > threshold ? 1.0f : 0.0f);                      \
+    }
+
+TOPKEEP(topkeep_abs, wb_key_abs)
+TOPKEEP(topkeep_signed, key_by_value)
+
+/* Are the magnitudes of n 16-bit codes all below `limit`, the code of infinity? */
+static bool below_16(size_t n, const void *src, uint32_t limit)
+{
+    uint32_t most = 0;
+
+    for (size_t start = 0; start < n; start += BLOCK) {
+        size_t len = n - start < BLOCK ? n - start : BLOCK;
+        uint16_t part = 0;
+
+        EACH(i, len) {
+            uint16_t code = (uint16_t)(load16(src, start + i) & 0x7FFF);
+
+            part = code > part ? code : part;
+        }
+        most = part > most ? part : most;
+    }
+    return most < limit;
+}
+
+static bool finite_bf16(size_t n, const void *src)
+{
+    return below_16(n, src, 0x7F80);
+}
+
+static bool finite_f16(size_t n, const void *src)
+{
+    return below_16(n, src, 0x7C00);
+}
+
+static bool finite_f32(size_t n, const void *src)
+{
+    const char *p = src;
+    float part[BLOCK];
+
+    for (size_t start = 0; start < n; start += BLOCK) {
+        size_t len = n - start < BLOCK ? n - start : BLOCK;
+
+        memcpy(part, p + start * sizeof part[0], len * sizeof part[0]);
+        if (first_nonfinite(len, part) < len)
+            return false;
+    }
+    return true;
+}
+
+#endif
