@@ -34,9 +34,14 @@ static void warn_broken(const cJSON *all)
 {
     const cJSON *e;
 
-    cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(all, "errors"))
-        wb_cli_say_warning("%s", cJSON_IsString(e) ? e->valuestring
-                                                   : wb_json_text(e, "error", e->string));
+    cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(all, "errors")) {
+        const char *file = wb_json_text(e, "file", ""), *error = wb_json_text(e, "error", "");
+
+        if (strstr(error, file) != NULL)
+            wb_cli_say_warning("%s", error);
+        else
+            wb_cli_say_warning("%s: %s", file, error);
+    }
 }
 
 static bool keep_named(cJSON *array, const char *name, struct wb_err *err)
@@ -61,6 +66,13 @@ static bool keep_named(cJSON *array, const char *name, struct wb_err *err)
 
 /* Text */
 
+static void first_sentence(struct wb_cli_table *t, const char *doc)
+{
+    const char *end = strstr(doc, ". ");
+
+    wb_cli_table_cell(t, "%.*s", end == NULL ? (int)strlen(doc) : (int)(end + 1 - doc), doc);
+}
+
 static void print_list(const cJSON *array)
 {
     struct wb_cli_table t = { 0 };
@@ -72,7 +84,7 @@ static void print_list(const cJSON *array)
     cJSON_ArrayForEach (p, array) {
         wb_cli_table_cell(&t, "%s", wb_json_text(p, "kind", ""));
         wb_cli_table_cell(&t, "%s", wb_json_text(p, "name", ""));
-        wb_cli_table_cell(&t, "%s", wb_json_text(p, "doc", ""));
+        first_sentence(&t, wb_json_text(p, "doc", ""));
     }
     wb_cli_table_print(&t, stdout, "");
     wb_cli_table_free(&t);
@@ -198,7 +210,9 @@ static bool check_plugin(const struct wb_cli *cli, struct wb_vm *vm, struct wb_e
         wb_cli_json_text(object, "report", report);
         ok = wb_cli_json_print(object, err);
     } else if (ok) {
-        wb_cli_out(stdout, WB_CLI_PLAIN, "%s", report != NULL ? report : "");
+        if (report != NULL && report[0] != '\0')
+            wb_cli_out(stdout, WB_CLI_PLAIN, "%s%s", report,
+                       report[strlen(report) - 1] == '\n' ? "" : "\n");
         printf("%zu passed, %zu failed\n", passed, failed);
     }
     free(report);

@@ -59,7 +59,7 @@ static enum wb_report report_of(const struct wb_args *args)
     const char *name = wb_args_text(args, "report", reports[0]);
     int r = 0;
 
-    while (strcmp(reports[r], name) != 0)
+    while (r < WB_REPORT_NONE && strcmp(reports[r], name) != 0)
         r++;
     return (enum wb_report)r;
 }
@@ -158,25 +158,51 @@ static bool real_run(const struct wb_cli *cli, const struct wb_pipeline *p, stru
     return ok;
 }
 
-/* A script that fails is the one problem a dry run can find. */
-static int failed_script(const struct wb_cli *cli, bool dry, const struct wb_err *why)
+/* A script that fails: in a dry run everything it found wrong is a problem of the plan. */
+static int failed_script(const struct wb_cli *cli, const struct wb_pipeline *p,
+                         const struct wb_err *why)
 {
+    struct wb_problem *problem = calloc(p->problems + 1, sizeof *problem);
+    struct wb_plan plan = { .problem = problem, .problems = p->problems };
     struct wb_err err;
-    struct wb_problem problem = { .error = true, .tensor = "", .text = why->msg };
-    struct wb_plan plan = { .problem = &problem, .problems = 1, .errors = 1 };
 
-    if (dry && cli->json && why->code != WB_ECANCELLED && !wb_cli_plan_json(&plan, &err))
+    if (!wb_args_has(&cli->args, "dry-run") || why->code == WB_ECANCELLED || problem == NULL) {
+        free(problem);
+        return wb_cli_fail(why);
+    }
+    for (size_t i = 0; i < p->problems; i++)
+        problem[i] = (struct wb_problem){ .error = true, .tensor = "", .text = p->problem[i] };
+    if (p->problems == 0)
+        problem[plan.problems++] =
+            (struct wb_problem){ .error = true, .tensor = "", .text = why->msg };
+    plan.errors = plan.problems;
+    if (!cli->json)
+        wb_cli_problems_text(&plan);
+    else if (!wb_cli_plan_json(&plan, &err))
         wb_cli_say_error(&err);
-    return wb_cli_fail(why);
+    free(problem);
+    return WB_EXIT_FAILED;
+}
+
+static int finish(const struct wb_cli *cli, const struct wb_pipeline *p)
+{
+    bool clean = true;
+    struct wb_err err;
+
+    if (wb_args_has(&cli->args, "dry-run") ? !dry_run(cli, p, &clean, &err)
+                                           : !real_run(cli, p, &err))
+        return wb_cli_fail(&err);
+    return clean ? WB_EXIT_DONE : WB_EXIT_FAILED;
 }
 
 static int run_run(struct wb_cli *cli)
 {
-    bool dry = wb_args_has(&cli->args, "dry-run"), clean = true, ok;
+    bool dry = wb_args_has(&cli->args, "dry-run");
     const char **set = calloc(cli->args.count + 1, sizeof *set);
     struct wb_pipeline p = { 0 };
     size_t sets;
     struct wb_err err;
+    int code;
 
     if (set == NULL || !check_sets(&cli->args, set, &sets, &err)) {
         free(set);
@@ -187,15 +213,10 @@ static int run_run(struct wb_cli *cli)
         wb_fail(&err, WB_EARG, "run: needs -o OUT, the output to write (or --dry-run)");
         return wb_cli_misuse(cli->command, &err);
     }
-    ok = build(cli, set, sets, &p, &err);
-    free(set);
-    if (!ok)
-        return failed_script(cli, dry, &err);
-    ok = dry ? dry_run(cli, &p, &clean, &err) : real_run(cli, &p, &err);
+    code = build(cli, set, sets, &p, &err) ? finish(cli, &p) : failed_script(cli, &p, &err);
     wb_pipeline_free(&p);
-    if (!ok)
-        return wb_cli_fail(&err);
-    return clean ? WB_EXIT_DONE : WB_EXIT_FAILED;
+    free(set);
+    return code;
 }
 
 const struct wb_cli_command wb_cmd_run = {

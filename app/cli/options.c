@@ -193,6 +193,7 @@ const char *wb_args_text(const struct wb_args *args, const char *name, const cha
 {
     const struct wb_given *g = find_given(args, name);
 
+    assert(g == NULL || g->text != NULL);
     return g == NULL ? fallback : g->text;
 }
 

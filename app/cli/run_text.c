@@ -55,6 +55,15 @@ static void print_problem(const struct wb_problem *p)
                p->text);
 }
 
+void wb_cli_problems_text(const struct wb_plan *plan)
+{
+    puts(plan->problems == 0 ? "no problems found" : "problems");
+    for (int errors = 1; errors >= 0; errors--)
+        for (size_t i = 0; i < plan->problems; i++)
+            if (plan->problem[i].error == (errors == 1))
+                print_problem(&plan->problem[i]);
+}
+
 static void bytes_row(struct wb_cli_table *t, const char *what, uint64_t bytes)
 {
     char text[32];
@@ -94,12 +103,7 @@ void wb_cli_plan_text(const struct wb_plan *plan, const char *out)
                out != NULL ? out : "");
     wb_cli_table_print(&t, stdout, "  ");
     wb_cli_table_free(&t);
-    if (plan->problems == 0)
-        puts("no problems found");
-    for (int errors = 1; errors >= 0; errors--)
-        for (size_t i = 0; i < plan->problems; i++)
-            if (plan->problem[i].error == (errors == 1))
-                print_problem(&plan->problem[i]);
+    wb_cli_problems_text(plan);
 }
 
 /* Outcomes */

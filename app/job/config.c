@@ -69,7 +69,7 @@ static void print_leaf(struct wb_str *s, const cJSON *node, const cJSON *was)
 {
     char *text;
 
-    if (cJSON_IsNumber(node) && cJSON_IsNumber(was) && was->valuestring != NULL &&
+    if (cJSON_IsNumber(node) && was != NULL && cJSON_IsNumber(was) && was->valuestring != NULL &&
         was->valuedouble == node->valuedouble) {
         wb_str_add(s, was->valuestring);
         return;
@@ -105,7 +105,7 @@ static void print_node(struct wb_str *s, const cJSON *node, const cJSON *was, in
         print_leaf(s, node, was);
         return;
     }
-    if (!object && cJSON_IsArray(was))
+    if (!object && was != NULL && cJSON_IsArray(was))
         old = was->child;
     wb_str_add(s, object ? "{" : "[");
     cJSON_ArrayForEach (child, node) {

@@ -65,6 +65,9 @@ char *wb_job_config(struct wb_run_job *job, struct wb_err *err);
 /* config.json, tokenizer files, custom code, files of the model, the script, and last the
  * manifest with a list of all of them. */
 bool wb_job_side_files(struct wb_run_job *job, struct wb_err *err);
+/* Text of the manifest, once all other files are there (but the index). script: its name in the
+ * output, or NULL. Free with cJSON_free; NULL with err. */
+char *wb_job_manifest(struct wb_run_job *job, const char *script, struct wb_err *err);
 /* A sentence for the result's warnings; the text is printed into the result's arena. */
 void wb_job_warn(struct wb_run_job *job, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

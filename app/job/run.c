@@ -212,8 +212,8 @@ static uint64_t peak_rss(void)
     struct rusage usage;
 
     while (status != NULL && kib == 0 && fgets(line, sizeof line, status) != NULL)
-        if (sscanf(line, "VmHWM: %" SCNu64, &kib) != 1)
-            kib = 0;
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtoull(line + 6, NULL, 10);
     if (status != NULL)
         fclose(status);
     if (kib == 0 && getrusage(RUSAGE_SELF, &usage) == 0)

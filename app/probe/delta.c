@@ -145,8 +145,8 @@ static bool add_target(struct pairing *p, size_t tensor, struct wb_node *node, d
         .group = tensor,
         .write = value == NULL,
         .dtype = wb_node_dtype(node),
-        .value = value,
     };
+    p->target[p->targets - 1].value = value;
     return true;
 }
 

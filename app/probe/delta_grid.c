@@ -124,10 +124,10 @@ bool wb_delta_grid(struct wb_delta_list *list, struct wb_delta_grid *out, struct
     *out = (struct wb_delta_grid){ 0 };
     out->row = wb_delta_layers(list, &out->rows);
     out->column = wb_arena_calloc(&list->arena, list->count + ROLES_KNOWN + 1, sizeof *out->column);
-    if (out->row != NULL && out->column != NULL) {
-        out->columns = list_columns(list, out->column);
-        out->cell = wb_arena_calloc(&list->arena, out->rows * out->columns + 1, sizeof *out->cell);
-    }
+    if (out->row == NULL || out->column == NULL)
+        return wb_fail(err, WB_ENOMEM, "no memory for %zu tensors", list->count);
+    out->columns = list_columns(list, out->column);
+    out->cell = wb_arena_calloc(&list->arena, out->rows * out->columns + 1, sizeof *out->cell);
     if (out->cell == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for %zu tensors", list->count);
     for (size_t i = 0; i < list->count; i++) {

@@ -29,9 +29,13 @@ bool wb_weights_stats(const struct wb_eval *how, const struct wb_entry *const *e
     struct wb_target *target = calloc(count + 1, sizeof *target);
     double(*value)[FIELDS] = calloc(count + 1, sizeof *value);
     size_t n = 0;
-    bool ok = (target != NULL && value != NULL) ||
-              wb_fail(err, WB_ENOMEM, "no memory for %zu tensors", count);
+    bool ok = true;
 
+    if (target == NULL || value == NULL) {
+        free(target);
+        free(value);
+        return wb_fail(err, WB_ENOMEM, "no memory for %zu tensors", count);
+    }
     for (size_t i = 0; ok && i < count; i++) {
         struct wb_node *node = entry[i]->node;
 
