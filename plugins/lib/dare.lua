@@ -3,13 +3,15 @@ local task = require "lib.task"
 local M = {}
 
 M.params = {
-  density = {1.0, min = 0, max = 1, per = "model", doc = "share of each task vector that survives (1 - drop rate); 0.1 to 0.5 is usual"},
+  density = {1.0, min = 0, max = 1, per = "model",
+    doc = "share of each task vector that survives (1 - drop rate); 0.1 to 0.5 is usual"},
   rescale = {"paper", choices = {"paper", "l1", "none"},
     doc = "paper: divide by density; l1: back to the absolute sum before the drop; none"},
   weight = {1.0, per = "model", doc = "factor on each task vector"},
   lambda = {1.0, doc = "factor on the merged task vector"},
   normalize = {false, doc = "divide by the weights"},
-  uniform = {{}, type = "list", doc = "models whose tensors are the draws in [0, 1), one for each model, in place of the generator"},
+  uniform = {{}, type = "list",
+    doc = "models whose tensors are the draws in [0, 1), one for each model, in place of the generator"},
 }
 
 -- Task vectors thinned, and the factor that rescaling puts on each (a number).

@@ -8,11 +8,11 @@ function M.divisor(weight)
   return math.abs(sum) < 1e-8 and 1 or sum
 end
 
--- base + lambda * sum of weight[i] * d[i], each product added with one rounding.
+-- base + lambda * sum of weight[i] * d[i]; the base is added last, so that it rounds once.
 function M.add(base, d, weight, lambda, normalize)
-  local factor = normalize and lambda / M.divisor(weight) or lambda
-  for i, x in ipairs(d) do base = x:fma(factor * weight[i], base) end
-  return base
+  local sum = M.scaled(d[1], weight[1])
+  for i = 2, #d do sum = weight[i] == 1 and sum + d[i] or d[i]:fma(weight[i], sum) end
+  return sum:fma(normalize and lambda / M.divisor(weight) or lambda, base)
 end
 
 -- Elect a sign per entry and merge what agrees with it. v: weighted task vectors. A sum of 0 elects plus; an entry
@@ -36,8 +36,8 @@ function M.elect(v, weight, normalize, consensus)
   return merged / (plain and n:max(1) or n:eq(0):where(1, n))
 end
 
--- The vote of the TIES authors' code: unweighted; where it is exactly 0, the majority (or minority) of all elected signs
--- decides. axis: whose signs those are.
+-- The vote of the TIES authors' code: unweighted; where it is exactly 0, the majority (or minority) of all
+-- elected signs decides. axis: whose signs those are.
 function M.elect_official(v, merge_func, zero_rule, axis)
   local total = wb.sum(v)
   local sign = total:sign()

@@ -29,7 +29,8 @@ end
 return {
   name = "breadcrumbs", kind = "merge",
   doc = "Drop the largest and the smallest entries of each task vector and add the rest to the base. definition = "
-    .. "\"mergekit\" works per tensor (density, gamma, weight, lambda, vote), \"official\" (the authors' code) per row (top_k_keep, top_k_remove, alpha).",
+    .. "\"mergekit\" works per tensor (density, gamma, weight, lambda, vote), \"official\" (the authors' code) per row "
+    .. "(top_k_keep, top_k_remove, alpha).",
   paper = "arXiv:2312.06795",
   base = "required", models = {min = 1},
   params = {

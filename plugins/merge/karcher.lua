@@ -1,7 +1,7 @@
 local gram = require "lib.gram"
 
--- One step of the mean on the sphere, in coefficients c of the unit vectors. K: their Gram matrix; share: weight of each.
--- Once the step is shorter than tol, c stays as it is.
+-- One step of the mean on the sphere, in coefficients c of the unit vectors. K: their Gram matrix; share: weight
+-- of each. Once the step is shorter than tol, c stays as it is.
 local function step(c, K, share, tol)
   local dots = K:matmul(c):clamp(-1, 1)
   local theta = dots:acos()

@@ -17,11 +17,13 @@ end
 
 return {
   name = "layer_swap", kind = "merge",
-  doc = "Outer layers from a language expert (the first model), the middle from a task expert (the second), with averaged layers between.",
+  doc = "Outer layers from a language expert (the first model), the middle from a task expert (the second), "
+    .. "with averaged layers between.",
   paper = "arXiv:2410.01335",
   base = "optional", models = {min = 2, max = 2},
   params = {
-    bottom = {-1, type = "integer", min = -1, doc = "layers at the input side from the language expert; -1: 5 of 32, scaled"},
+    bottom = {-1, type = "integer", min = -1,
+      doc = "layers at the input side from the language expert; -1: 5 of 32, scaled"},
     top = {-1, type = "integer", min = -1, doc = "layers at the output side from it; -1: 2 of 32, scaled"},
     bottom_transition = {-1, type = "integer", min = -1, doc = "averaged layers above the bottom zone; -1: 1 of 32"},
     top_transition = {-1, type = "integer", min = -1, doc = "averaged layers below the top zone; -1: 1 of 32"},
@@ -41,9 +43,11 @@ return {
     return task:lerp(language, share)
   end,
   tests = {
-    {name = "zones", models = {{["layers.0.w"] = {1}, ["layers.1.w"] = {1}, ["layers.2.w"] = {1}, ["layers.3.w"] = {1}, e = {1}},
-      {["layers.0.w"] = {3}, ["layers.1.w"] = {3}, ["layers.2.w"] = {3}, ["layers.3.w"] = {3}, e = {3}}},
+    {name = "zones", models = {
+      {["h.0.w.weight"] = {1}, ["h.1.w.weight"] = {1}, ["h.2.w.weight"] = {1}, ["h.3.w.weight"] = {1}, e = {1}},
+      {["h.0.w.weight"] = {3}, ["h.1.w.weight"] = {3}, ["h.2.w.weight"] = {3}, ["h.3.w.weight"] = {3}, e = {3}}},
      params = {bottom = 1, bottom_transition = 1, top = 1, top_transition = 0},
-     expect = {["layers.0.w"] = {1}, ["layers.1.w"] = {2}, ["layers.2.w"] = {3}, ["layers.3.w"] = {1}, e = {1}}},
+     expect = {["h.0.w.weight"] = {1}, ["h.1.w.weight"] = {2}, ["h.2.w.weight"] = {3}, ["h.3.w.weight"] = {1},
+       e = {1}}},
   },
 }

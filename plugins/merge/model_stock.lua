@@ -7,7 +7,8 @@ return {
   base = "required", models = {min = 2},
   params = {
     filter_wise = {false, doc = "one ratio for each output row instead of one for each tensor"},
-    floor = {1e-12, min = 0, doc = "least product of two norms; mergekit has 1e-6, which sends small tensors to the base"},
+    floor = {1e-12, min = 0,
+      doc = "least product of two norms; mergekit has 1e-6, which sends small tensors to the base"},
     clamp_t = {true, doc = "keep the ratio in [0, 1]; false: raw, negative for task vectors that point apart"},
   },
   tensor = function(t, p)
@@ -30,7 +31,9 @@ return {
       ratio = below:where(0, ratio):clamp(0, 1)
     end
     t:note("ratio", ratio:mean(), "mean")
-    local mean = wb.mean(t.models)
+    local share = {}
+    for i = 1, n do share[i] = 1 / n end
+    local mean = wb.combine(t.models, share, {affine = true})
     if axis == nil then return t.base:lerp(mean, ratio) end
     local w = t.base:per_row(ratio)
     local way = mean - t.base -- from the nearer end, so that both ends are exact

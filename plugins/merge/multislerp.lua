@@ -32,7 +32,6 @@ return {
     local cancel = square:lt(1e-14)
     local scale = size / cancel:where(0, square):sqrt() -- infinite where directions cancel out
     local linear = n == 2 and cancel or size:eq(0)      -- two models: plain mean; all zero: zero
-    if n > 2 then scale = linear:where(1, scale):guard("multislerp: directions that cancel out", t.name) end
     local all = {table.unpack(t.models)}
     for i = 1, n do c[i] = linear:where(w[i], c[i] * scale) end
     t:note("cancelling", cancel, "sum")
@@ -40,12 +39,13 @@ return {
       local rest = 1 - wb.sum(c)
       all[n + 1], c[n + 1] = t.base, rest:abs():lt(1e-12):where(0, rest)
     end
-    return wb.combine(all, c, {affine = t.base ~= nil})
+    local out = wb.combine(all, c, {affine = t.base ~= nil})
+    return n > 2 and out:guard("multislerp (directions that cancel out)", t.name) or out
   end,
   tests = {
     {name = "three axes", models = {{w = {3, 0, 0}}, {w = {0, 3, 0}}, {w = {0, 0, 3}}},
      expect = {w = {1.73205081, 1.73205081, 1.73205081}}},
     {name = "two that cancel: plain mean", models = {{w = {1, 2}}, {w = {-1, -2}}}, expect = {w = {0, 0}}},
-    {name = "three that cancel", models = {{w = {1, 0}}, {w = {-1, 0}}, {w = {0, 0}}}, error = "cancel"},
+    {name = "weights that cancel", models = {{w = {1}}, {w = {2}}}, params = {weight = {1, -1}}, error = "sum to 0"},
   },
 }

@@ -2,7 +2,8 @@ local gram = require "lib.gram"
 
 return {
   name = "nuslerp", kind = "merge",
-  doc = "Spherical interpolation of two models by weights; with a base, of their task vectors. One arc for each tensor, row or column.",
+  doc = "Spherical interpolation of two models by weights; with a base, of their task vectors. "
+    .. "One arc for each tensor, row or column.",
   paper = "mergekit, merge method nuslerp (no paper)",
   base = "optional", models = {min = 1, max = 2},
   params = {

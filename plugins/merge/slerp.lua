@@ -6,7 +6,8 @@ return {
   paper = "Shoemake 1985, Animating rotation with quaternion curves (as mergekit defines it for weights)",
   base = "required", models = {min = 1, max = 1},
   params = {
-    t = {required = true, type = "number", doc = "share of the way to the model; a list runs over depth; beyond 0..1 extrapolates"},
+    t = {required = true, type = "number",
+      doc = "share of the way to the model; a list runs over depth; beyond 0..1 extrapolates"},
   },
   tensor = function(t, p)
     local a, b = t.base, t.models[1]

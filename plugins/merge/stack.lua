@@ -6,7 +6,7 @@ return {
   reshapes = true,
   params = {
     slices = {required = true, type = "list",
-      doc = "list of {model number, first layer, last layer (exclusive)}; tensors outside of layers come from the first slice's model"},
+      doc = "list of {model number, first layer, last layer (exclusive)}; all else comes from the first"},
     scale = {{}, type = "any", doc = "role -> factor, e.g. {o = 0, down = 0} makes every layer an identity"},
   },
   model = function(ms, p)
@@ -23,4 +23,12 @@ return {
     end
     return wb.stack(parts)
   end,
+  tests = {
+    {name = "two models, one layer twice", params = {slices = {{1, 0, 2}, {2, 1, 2}}, scale = {}},
+     models = {{["h.0.w.weight"] = {1}, ["h.1.w.weight"] = {2}, e = {7}},
+       {["h.0.w.weight"] = {3}, ["h.1.w.weight"] = {4}, e = {8}}},
+     expect = {["h.0.w.weight"] = {1}, ["h.1.w.weight"] = {2}, ["h.2.w.weight"] = {4}, e = {7}}},
+    {name = "a model that is not there", params = {slices = {{3, 0, 1}}}, models = {{["h.0.w.weight"] = {1}}},
+     error = "slice 1"},
+  },
 }

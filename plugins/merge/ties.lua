@@ -10,7 +10,8 @@ end
 return {
   name = "ties", kind = "merge",
   doc = "Trim each task vector, elect a sign per weight, merge the entries that agree. definition = \"mergekit\" uses "
-    .. "density, weight, normalize, rescale and consensus; \"official\" (the authors' code) uses K, merge_func and zero_rule.",
+    .. "density, weight, normalize, rescale and consensus; \"official\" (the authors' code) uses K, merge_func and "
+    .. "zero_rule.",
   paper = "arXiv:2306.01708",
   base = "required", models = {min = 1},
   params = {
