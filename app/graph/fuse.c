@@ -39,29 +39,37 @@ static void fuse_guard(struct fuser *f, struct wb_instr *in)
     in->code = WB_CODE_NONE;
 }
 
+/* A load that is one side of a difference. */
 static void fuse_sub(struct fuser *f, struct wb_instr *in)
 {
-    struct wb_instr *load = in->a == in->b ? NULL : sole(f, in->a, WB_CODE_LOAD, -1);
+    for (int side = 0; side < 2 && in->a != in->b; side++) {
+        struct wb_instr *load = sole(f, side == 0 ? in->a : in->b, WB_CODE_LOAD, -1);
 
-    if (load == NULL || wb_kernels()->widen_sub[load->sub] == NULL)
+        if (load == NULL || wb_kernels()->widen_sub[load->sub] == NULL)
+            continue;
+        in->code = side == 0 ? WB_CODE_LOAD_SUB : WB_CODE_SUB_LOAD;
+        in->sub = load->sub;
+        in->b = side == 0 ? in->b : in->a;
+        in->a = load->a;
+        load->code = WB_CODE_NONE;
         return;
-    in->code = WB_CODE_LOAD_SUB;
-    in->sub = load->sub;
-    in->a = load->a;
-    load->code = WB_CODE_NONE;
+    }
 }
 
 static void fuse_fma(struct fuser *f, struct wb_instr *in)
 {
-    struct wb_instr *sub = in->a == in->c ? NULL : sole(f, in->a, WB_CODE_LOAD_SUB, -1);
+    for (int side = 0; side < 2 && in->a != in->c; side++) {
+        struct wb_instr *sub = sole(f, in->a, side == 0 ? WB_CODE_LOAD_SUB : WB_CODE_SUB_LOAD, -1);
 
-    if (sub == NULL || wb_kernels()->widen_sub_fma[sub->sub] == NULL)
+        if (sub == NULL)
+            continue;
+        in->code = side == 0 ? WB_CODE_LOAD_SUB_FMA : WB_CODE_SUB_LOAD_FMA;
+        in->sub = sub->sub;
+        in->a = sub->a;
+        in->b = sub->b;
+        sub->code = WB_CODE_NONE;
         return;
-    in->code = WB_CODE_LOAD_SUB_FMA;
-    in->sub = sub->sub;
-    in->a = sub->a;
-    in->b = sub->b;
-    sub->code = WB_CODE_NONE;
+    }
 }
 
 static void fuse_mul(struct fuser *f, struct wb_instr *in)

@@ -18,6 +18,8 @@ enum wb_code_op {
     /* what app/graph/fuse.c makes of pairs */
     WB_CODE_LOAD_SUB,     /* slot a - b */
     WB_CODE_LOAD_SUB_FMA, /* (slot a - b) s + c */
+    WB_CODE_SUB_LOAD,     /* b - slot a */
+    WB_CODE_SUB_LOAD_FMA, /* (b - slot a) s + c */
     WB_CODE_MUL_MAX,      /* max(a b, s) */
     WB_CODE_ADD_GT,       /* c + (a > s) */
     WB_CODE_TOP_KEEP,     /* a where it is among the top, else a times 0 */
@@ -67,7 +69,7 @@ struct wb_program {
 /* Does `a` of this instruction name a slot? */
 static inline bool wb_code_loads(uint8_t code)
 {
-    return code == WB_CODE_LOAD || code == WB_CODE_LOAD_SUB || code == WB_CODE_LOAD_SUB_FMA;
+    return code == WB_CODE_LOAD || (code >= WB_CODE_LOAD_SUB && code <= WB_CODE_SUB_LOAD_FMA);
 }
 
 /* Merge instructions over virtual registers into fused ones. */

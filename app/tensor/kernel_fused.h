@@ -19,10 +19,33 @@ static void widen_sub_fma_bf16(size_t n, const void *src, const float *y, float 
         out[i] = quiet(fmaf(element_sub(decode_bf16(load16(src, i)), y[i]), a, z[i]));
 }
 
-static void mul_max(size_t n, const float *x, const float *y, float low, float *out)
+static void sub_widen_bf16(size_t n, const float *x, const void *src, float *out)
 {
     EACH(i, n)
-        out[i] = element_max(element_mul(x[i], y[i]), low);
+        out[i] = element_sub(x[i], decode_bf16(load16(src, i)));
+}
+
+static void sub_widen_fma_bf16(size_t n, const float *x, const void *src, float a, const float *z,
+                               float *out)
+{
+    EACH(i, n)
+        out[i] = quiet(fmaf(element_sub(x[i], decode_bf16(load16(src, i))), a, z[i]));
+}
+
+/* Against anything but -0 the equal case of max is `low` itself. */
+static void mul_max(size_t n, const float *x, const float *y, float low, float *out)
+{
+    if (bits_of(low) == F32_SIGN || low != low) {
+        EACH(i, n)
+            out[i] = element_max(element_mul(x[i], y[i]), low);
+        return;
+    }
+    EACH(i, n) {
+        float v = x[i] * y[i];
+        float r = v > low ? v : low;
+
+        out[i] = v == v ? r : float_of(F32_NAN);
+    }
 }
 
 static void add_gt(size_t n, const float *z, const float *x, float y, float *out)

@@ -179,6 +179,9 @@ struct wb_kernels {
     void (*widen_sub[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y, float *out); /* src - y */
     void (*widen_sub_fma[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y, float a,
                                           const float *z, float *out); /* fmaf(src - y, a, z) */
+    void (*sub_widen[WB_DTYPE_COUNT])(size_t n, const float *x, const void *src, float *out); /* x - src */
+    void (*sub_widen_fma[WB_DTYPE_COUNT])(size_t n, const float *x, const void *src, float a,
+                                          const float *z, float *out); /* fmaf(x - src, a, z) */
     void (*mul_max)(size_t n, const float *x, const float *y, float low, float *out); /* max(x y, low) */
     void (*add_gt)(size_t n, const float *z, const float *x, float y, float *out);    /* z + (x > y) */
     /* x times its topmask */
