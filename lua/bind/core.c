@@ -68,6 +68,17 @@ static int safe_setmetatable(lua_State *L)
     return 1;
 }
 
+/* core.string_index(t): what methods of strings, s:rep(…), are looked up in from now on. */
+static int set_string_index(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_pushliteral(L, "");
+    lua_getmetatable(L, -1);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "__index");
+    return 0;
+}
+
 /* Under trust: the real require behind ours. */
 static int system_require(lua_State *L)
 {
@@ -85,6 +96,7 @@ void wb_lua_open_core(lua_State *L)
     struct wb_vm *vm = wb_vm_of(L);
     static const luaL_Reg core[] = {
         { "log", write_log }, { "type", type_of }, { "fail", fail }, { "where", where },
+        { "string_index", set_string_index },
         { "require", system_require }, { NULL, NULL },
     };
 

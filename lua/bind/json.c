@@ -202,12 +202,13 @@ void wb_lua_to_json(lua_State *L, int arg, cJSON **slot)
     *slot = root;
 }
 
-static int to_text(lua_State *L) /* wb.json(value) */
+static int to_text(lua_State *L) /* wb.json(value[, indented]) */
 {
     cJSON **json;
     char **text;
 
     luaL_checkany(L, 1);
+    lua_settop(L, 2);
     json = wb_lua_push_json_owner(L);
     wb_lua_to_json(L, 1, json);
     text = wb_lua_push_text_owner(L);

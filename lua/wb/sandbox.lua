@@ -50,6 +50,8 @@ local function guarded_string()
   return lib
 end
 
+if not core.trust then core.string_index(guarded_string()) end
+
 -- load: text only, into the environment of the caller's file unless another is given.
 local function loader(env)
   return function(chunk, name, _, ...)
