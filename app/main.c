@@ -1,4 +1,5 @@
 /* app/main.c - where everything is put together: BLAS, signals, families, the command line. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -42,6 +43,19 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves is seen when stdout is flushed */
 }
 
+/* A closed stdin, stdout or stderr must not become the number of a file that is written: messages
+ * would land in it. Read-only, so that printing to it still fails. */
+static void hold_standard_files(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* $XDG_DATA_HOME/weightbench/arch or ~/.local/share/weightbench/arch; NULL when there is no
  * home. */
 static const char *user_arch(struct wb_arena *arena)
@@ -81,6 +95,7 @@ int main(int argc, char **argv)
                                       .open_families = open_families };
     int code;
 
+    hold_standard_files();
     wb_dense_start(argv);
     catch_signals();
     code = wb_cli_main(argc, argv, &host);

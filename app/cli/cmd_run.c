@@ -195,6 +195,14 @@ static int finish(const struct wb_cli *cli, const struct wb_pipeline *p)
     return clean ? WB_EXIT_DONE : WB_EXIT_FAILED;
 }
 
+/* The contract names CONFIG.yml beside PIPELINE.lua. */
+static bool is_config(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot != NULL && (strcmp(dot, ".yml") == 0 || strcmp(dot, ".yaml") == 0);
+}
+
 static int run_run(struct wb_cli *cli)
 {
     bool dry = wb_args_has(&cli->args, "dry-run");
@@ -212,6 +220,11 @@ static int run_run(struct wb_cli *cli)
         free(set);
         wb_fail(&err, WB_EARG, "run: needs -o OUT, the output to write (or --dry-run)");
         return wb_cli_misuse(cli->command, &err);
+    }
+    if (is_config(cli->args.operand[0])) {
+        free(set);
+        wb_cli_say("mergekit configurations are not in this version yet; write a pipeline in Lua");
+        return WB_EXIT_USAGE;
     }
     code = build(cli, set, sets, &p, &err) ? finish(cli, &p) : failed_script(cli, &p, &err);
     wb_pipeline_free(&p);

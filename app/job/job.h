@@ -68,6 +68,8 @@ bool wb_job_side_files(struct wb_run_job *job, struct wb_err *err);
 /* Text of the manifest, once all other files are there (but the index). script: its name in the
  * output, or NULL. Free with cJSON_free; NULL with err. */
 char *wb_job_manifest(struct wb_run_job *job, const char *script, struct wb_err *err);
+/* JSON text in place: bytes that are no UTF-8 (out of file names) become '?'. NULL is fine. */
+void wb_job_clean_json(char *text);
 /* A sentence for the result's warnings; the text is printed into the result's arena. */
 void wb_job_warn(struct wb_run_job *job, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -236,6 +236,40 @@ static bool add_tensors(const struct wb_run_job *job, cJSON *manifest)
     return object != NULL;
 }
 
+/* Length of the UTF-8 sequence at s, 0 when it is none. The range of
+ * the second byte keeps overlong forms and surrogates out. */
+static size_t utf8_length(const unsigned char *s)
+{
+    size_t n = s[0] < 0x80   ? 1
+               : s[0] < 0xC2 ? 0
+               : s[0] < 0xE0 ? 2
+               : s[0] < 0xF0 ? 3
+               : s[0] < 0xF5 ? 4
+                             : 0;
+    unsigned char low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80;
+    unsigned char high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
+
+    if (n > 1 && (s[1] < low || s[1] > high))
+        return 0;
+    for (size_t i = 2; i < n; i++)
+        if (s[i] < 0x80 || s[i] > 0xBF)
+            return 0;
+    return n;
+}
+
+void wb_job_clean_json(char *text)
+{
+    unsigned char *s = (unsigned char *)text;
+
+    while (s != NULL && *s != '\0') {
+        size_t n = utf8_length(s);
+
+        if (n == 0)
+            *s = '?';
+        s += n == 0 ? 1 : n;
+    }
+}
+
 char *wb_job_manifest(struct wb_run_job *job, const char *script, struct wb_err *err)
 {
     cJSON *manifest = cJSON_CreateObject(), *steps = cJSON_Parse(job->result->report_json);
@@ -248,6 +282,7 @@ char *wb_job_manifest(struct wb_run_job *job, const char *script, struct wb_err 
     ok = ok && add_sources(job, manifest, err) && add_files(job, manifest, err);
     if (ok && (text = cJSON_Print(manifest)) == NULL)
         wb_fail(err, WB_ENOMEM, "no memory for the manifest");
+    wb_job_clean_json(text);
     cJSON_Delete(manifest);
     return text;
 }

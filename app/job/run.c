@@ -250,6 +250,7 @@ static char *list_output(const char *out)
     }
     free(list);
     text = files == NULL ? NULL : cJSON_PrintUnformatted(files);
+    wb_job_clean_json(text);
     cJSON_Delete(files);
     return text;
 }

@@ -202,6 +202,7 @@ static bool print_steps(struct wb_run_job *job, struct wb_err *err)
         wb_job_steps(job->model, job->notes, job->run->report != WB_REPORT_EXACT, job->notes_why);
 
     job->result->report_json = steps == NULL ? NULL : cJSON_PrintUnformatted(steps);
+    wb_job_clean_json(job->result->report_json);
     cJSON_Delete(steps);
     return job->result->report_json != NULL || wb_fail(err, WB_ENOMEM, "no memory for the report");
 }

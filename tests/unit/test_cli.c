@@ -251,6 +251,7 @@ static void test_usage(void **state)
         { "tensors " ZOO "math --memory lots", 2, NULL, "is not a size" },
         { "run", 2, NULL, "needs PIPELINE" },
         { "run x.lua", 2, NULL, "needs -o OUT" },
+        { "run x.yml -o y", 2, NULL, "not in this version" },
         { "run x.lua -o y --dtype I8", 2, NULL, "not a type that can be written" },
         { "run x.lua -o y --dtype nosuch", 2, NULL, "not a type that can be written" },
         { "run x.lua -o y --report perhaps", 2, NULL, "not one of sample, exact, none" },
@@ -637,7 +638,7 @@ static void test_interrupt(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++) {
-        pid_t pid = start_slow("interrupted", 500);
+        pid_t pid = start_slow("interrupted", 1000);
         struct outcome o;
 
         wait_journal("interrupted", pid, 0);
@@ -684,7 +685,7 @@ static void same_weights(const char *x, const char *y)
 static void test_resume(void **state)
 {
     struct outcome o =
-        run("run %s -o %s --set rounds=20 --shard-size 1MB", at("slow.lua"), at("whole"));
+        run("run %s -o %s --set rounds=300 --shard-size 1MB", at("slow.lua"), at("whole"));
     pid_t pid;
     cJSON *json;
     int status;
@@ -692,7 +693,7 @@ static void test_resume(void **state)
     (void)state;
     assert_int_equal(o.code, 0);
     outcome_free(&o);
-    pid = start_slow("resumed", 20);
+    pid = start_slow("resumed", 300);
     wait_journal("resumed", pid, 400);
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -700,7 +701,7 @@ static void test_resume(void **state)
     pid = start("show " ZOO "math", at("stdout")); /* something else in between */
     o = finish(pid);
     outcome_free(&o);
-    json = run_json("run %s -o %s --set rounds=20 --shard-size 1MB --resume --threads 1 --json",
+    json = run_json("run %s -o %s --set rounds=300 --shard-size 1MB --resume --threads 1 --json",
                     at("slow.lua"), at("resumed"));
     assert_true(wb_json_number(json, "resumed", 0) > 0);
     cJSON_Delete(json);
@@ -709,7 +710,7 @@ static void test_resume(void **state)
     assert_int_equal(o.code, 0);
     outcome_free(&o);
 
-    pid = start_slow("twice", 300);
+    pid = start_slow("twice", 1000);
     wait_journal("twice", pid, 0);
     kill(pid, SIGINT);
     kill(pid, SIGTERM);

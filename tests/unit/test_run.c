@@ -289,6 +289,22 @@ static void test_copy(void **state)
     wb_model_unref(a);
 }
 
+/* A path may hold any byte; the manifest is UTF-8 all the same. */
+static void test_path_bytes(void **state)
+{
+    struct wb_run run = { .out = at("caf\xC3\xA9") };
+    struct wb_model *m;
+    struct wb_run_result r;
+
+    (void)state;
+    make_checkpoint(at("caf\xE9 \xED\xA0\x80"), 1, 4);
+    m = open_model(at("caf\xE9 \xED\xA0\x80"));
+    must_run(&run, m, &r);
+    must_verify(run.out);
+    wb_run_result_free(&r);
+    wb_model_unref(m);
+}
+
 /* What did not change in config.json keeps its spelling. */
 static void test_config_numbers(void **state)
 {
@@ -640,7 +656,7 @@ static void run_and_kill(const char *out)
     struct wb_run run = { .out = out,
                           .shard_bytes = 300000,
                           .eval = { .progress = &progress, .threads = 1 } };
-    struct wb_model *m = make_mean(at("a"), at("b"), 100);
+    struct wb_model *m = make_mean(at("a"), at("b"), 400);
     struct wb_run_result r;
     pthread_t thread;
 
@@ -674,7 +690,7 @@ static void same_shards(const char *x, const char *y)
 static void test_resume(void **state)
 {
     struct wb_run run = { .out = at("whole"), .shard_bytes = 300000, .eval = { .threads = 7 } };
-    struct wb_model *m = make_mean(at("a"), at("b"), 100), *other;
+    struct wb_model *m = make_mean(at("a"), at("b"), 400), *other;
     struct wb_run_result r;
     struct wb_err err;
     int status;
@@ -692,7 +708,7 @@ static void test_resume(void **state)
     assert_true(exists(at(".resumed.part")) && !exists(at("resumed")));
     run.out = at("resumed");
     run.resume = true;
-    other = make_mean(at("b"), at("b"), 100); /* another pipeline must not take it up */
+    other = make_mean(at("b"), at("b"), 400); /* another pipeline must not take it up */
     assert_false(wb_run_model(&run, other, &r, &err));
     assert_int_equal(err.code, WB_EARG);
     wb_model_unref(other);
@@ -728,13 +744,21 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copy),        cmocka_unit_test(test_config_numbers),
-        cmocka_unit_test(test_dtype),       cmocka_unit_test(test_one_file),
-        cmocka_unit_test(test_custom_code), cmocka_unit_test(test_untied),
-        cmocka_unit_test(test_model_files), cmocka_unit_test(test_reports),
-        cmocka_unit_test(test_problems),    cmocka_unit_test(test_disk_full),
-        cmocka_unit_test(test_force),       cmocka_unit_test(test_failure_leaves_nothing),
-        cmocka_unit_test(test_cancel),      cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_path_bytes),
+        cmocka_unit_test(test_config_numbers),
+        cmocka_unit_test(test_dtype),
+        cmocka_unit_test(test_one_file),
+        cmocka_unit_test(test_custom_code),
+        cmocka_unit_test(test_untied),
+        cmocka_unit_test(test_model_files),
+        cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_disk_full),
+        cmocka_unit_test(test_force),
+        cmocka_unit_test(test_failure_leaves_nothing),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_resume),
         cmocka_unit_test(test_threads),
     };
 
