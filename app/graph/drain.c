@@ -224,6 +224,15 @@ static void feed_histogram(struct wb_drain *d, size_t n, const float *x)
 static void feed_find(const struct wb_drain *d, struct wb_drain_state *s, size_t n, uint64_t at,
                       const float *x)
 {
+    const struct wb_kernels *k = wb_kernels();
+    struct wb_bracket_counts counts = { 0 };
+    uint32_t none[WB_CHUNK];
+
+    (d->by_value ? k->bracket_signed : k->bracket_abs)(n, x, d->low, d->low, &counts, none);
+    if (s->count > d->nth || s->count + counts.at_high <= d->nth) {
+        s->count += counts.at_high;
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         uint32_t key = d->by_value ? wb_key_signed(x[i]) : wb_key_abs(x[i]);
 

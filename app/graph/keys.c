@@ -1,7 +1,11 @@
-/* app/graph/keys.c - selecting from keys in memory. */
+/* app/graph/keys.c - selecting from keys in memory: by the leading bits first, then among the few that share them. */
 #include "app/graph/keys.h"
 
 #include <stdlib.h>
+
+#define DIGIT_BITS 11
+#define BINS ((size_t)1 << DIGIT_BITS)
+#define FEW 64 /* keys that are sorted at once */
 
 static int compare_keys_down(const void *a, const void *b)
 {
@@ -10,36 +14,34 @@ static int compare_keys_down(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Quickselect in three parts around a median of three; sorts what is left when it does not shrink. */
+/* Keep the keys whose digit (the bits from `shift` on) holds the nth largest, in place; *nth becomes the rank among them. */
+static size_t narrow(uint32_t *key, size_t n, unsigned shift, size_t *nth)
+{
+    size_t count[BINS] = { 0 }, above = 0, kept = 0, bin = BINS - 1;
+
+    for (size_t i = 0; i < n; i++)
+        count[key[i] >> shift & (BINS - 1)]++;
+    while (above + count[bin] <= *nth)
+        above += count[bin--];
+    *nth -= above;
+    if (count[bin] == n)
+        return n;
+    for (size_t i = 0; i < n; i++) { /* no branch: whether a key stays cannot be foreseen */
+        uint32_t v = key[i];
+
+        key[kept] = v;
+        kept += (v >> shift & (BINS - 1)) == bin;
+    }
+    return kept;
+}
+
 uint32_t wb_keys_nth(uint32_t *key, size_t n, size_t nth)
 {
-    size_t low = 0, high = n, rounds = 0;
+    static const unsigned shift[] = { 21, 10, 0 };
 
-    while (high - low > 32 && rounds++ < 64) {
-        uint32_t a = key[low], b = key[low + (high - low) / 2], c = key[high - 1];
-        uint32_t pivot = a > b ? (b > c ? b : a > c ? c : a) : (a > c ? a : b > c ? c : b);
-        size_t above = low, at = low, end = high;
-
-        while (at < end) {
-            uint32_t v = key[at];
-
-            if (v > pivot) {
-                key[at++] = key[above];
-                key[above++] = v;
-            } else if (v < pivot) {
-                key[at] = key[--end];
-                key[end] = v;
-            } else {
-                at++;
-            }
-        }
-        if (nth < above)
-            high = above;
-        else if (nth < end)
-            return pivot;
-        else
-            low = end;
-    }
-    qsort(key + low, high - low, sizeof *key, compare_keys_down);
-    return key[nth];
+    for (int digit = 0; digit < 3 && n > FEW; digit++)
+        n = narrow(key, n, shift[digit], &nth);
+    if (n <= FEW)
+        qsort(key, n, sizeof *key, compare_keys_down);
+    return key[n <= FEW ? nth : 0]; /* all equal after the last digit */
 }

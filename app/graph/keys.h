@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The nth largest (from 0, nth < n); the list is reordered. Linear in the mean. */
+/* The nth largest (from 0, nth < n); the list is used up. Linear in n. */
 uint32_t wb_keys_nth(uint32_t *key, size_t n, size_t nth);
 
 #endif

@@ -183,7 +183,7 @@ static size_t thin(const struct tensor *t, double step, uint32_t low, uint32_t *
 static bool choose_bracket(struct wb_select *s, struct wb_err *err)
 {
     double share = INFINITY; /* of all entries, as far as every tensor can give that share */
-    uint32_t *key;
+    uint32_t *key, *copy;
     size_t n = 0;
     double rank, margin;
 
@@ -202,7 +202,9 @@ static bool choose_bracket(struct wb_select *s, struct wb_err *err)
     rank = (double)s->k / (double)s->total * (double)n;
     margin = BRACKET_SIGMA * sqrt((double)n * ((double)s->k / (double)s->total) *
                                   (1 - (double)s->k / (double)s->total)) + 16;
-    s->high = rank - margin >= 1 ? wb_keys_nth(key, n, (size_t)(rank - margin)) : UINT32_MAX;
+    copy = key + n;
+    memcpy(copy, key, n * sizeof *key);
+    s->high = rank - margin >= 1 ? wb_keys_nth(copy, n, (size_t)(rank - margin)) : UINT32_MAX;
     s->low = rank + margin < (double)n - 1 ? wb_keys_nth(key, n, (size_t)(rank + margin)) : 0;
     free(key);
     return true;
@@ -246,16 +248,21 @@ static bool nth_listed(const struct wb_select *s, uint64_t inside, uint64_t nth,
             n += t->n;
         }
     *key = wb_keys_nth(all, n, (size_t)nth);
-    *above = 0;
-    for (size_t i = 0; i < n; i++)
-        *above += all[i] > *key;
     free(all);
+    *above = 0;
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < s->tensor[i].geometry.tiles; k++) {
+            const struct wb_key_tile *t = &s->tensor[i].tile[k];
+
+            for (size_t j = 0; j < t->n; j++)
+                *above += t->list[j] > *key;
+        }
     return true;
 }
 
 static uint64_t ties_in(const struct wb_select *s, const struct wb_key_tile *t, uint32_t key)
 {
-    uint64_t ties = 0;
+    size_t ties = 0;
 
     if (key == s->high)
         return t->counts.at_high;
