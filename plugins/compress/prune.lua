@@ -2,7 +2,7 @@ local axes = {row = "row", model = "all"} -- of a scope; a tensor needs none
 
 -- The published magnitude pruning: everything up to the value at place int(n * sparsity), so at least one more.
 local function up_to_threshold(w, sparsity, axis)
-  local n = w:ones():sum(axis)
+  local n = wb.scalar(w:count_all()):sum(axis)
   return w:abs():le(w:kth_magnitude((n - (n * sparsity):floor()):max(1), axis))
 end
 

@@ -32,6 +32,8 @@ return {
     .. "\"mergekit\" works per tensor (density, gamma, weight, lambda, vote), \"official\" (the authors' code) per row "
     .. "(top_k_keep, top_k_remove, alpha).",
   paper = "arXiv:2312.06795",
+  needs = "a common base",
+  cost = "two selections a model, then one pass",
   base = "required", models = {min = 1},
   params = {
     definition = {"mergekit", choices = {"mergekit", "official"}, doc = "whose definition"},

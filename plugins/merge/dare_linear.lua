@@ -5,6 +5,8 @@ return {
   name = "dare_linear", kind = "merge",
   doc = "Drop a random share of each task vector, rescale the rest, add them to the base.",
   paper = "arXiv:2311.03099",
+  needs = "a common base and small changes (below about 0.005)",
+  cost = "one pass; rescale = \"l1\" two",
   base = "required", models = {min = 1},
   params = dare.params,
   tensor = function(t, p)

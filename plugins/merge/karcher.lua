@@ -16,6 +16,8 @@ return {
   name = "karcher", kind = "merge",
   doc = "Mean direction on the sphere (Karcher mean) of the models' tensors, times their mean norm; equal weights.",
   paper = "Karcher 1977, Riemannian center of mass and mollifier smoothing",
+  needs = "models of one base",
+  cost = "two passes: inner products, then the mix",
   base = "none", models = {min = 1},
   params = {
     max_iter = {10, type = "integer", min = 1, max = 400, doc = "steps at most"},

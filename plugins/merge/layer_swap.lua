@@ -20,6 +20,8 @@ return {
   doc = "Outer layers from a language expert (the first model), the middle from a task expert (the second), "
     .. "with averaged layers between.",
   paper = "arXiv:2410.01335",
+  needs = "two experts of one base",
+  cost = "one pass",
   base = "optional", models = {min = 2, max = 2},
   params = {
     bottom = {-1, type = "integer", min = -1,

@@ -2,6 +2,8 @@ return {
   name = "linear", kind = "merge",
   doc = "Weighted average of models (a model soup). Models should descend from one base.",
   paper = "arXiv:2203.05482",
+  needs = "models of one base; fails for unrelated starts",
+  cost = "one pass",
   base = "none", models = {min = 1},
   params = {
     weight = {1.0, per = "model", doc = "share of each model"},

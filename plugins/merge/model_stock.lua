@@ -4,6 +4,8 @@ return {
   name = "model_stock", kind = "merge",
   doc = "Pull the average of a few fine-tuned models toward the base, the less their task vectors agree.",
   paper = "arXiv:2403.19522",
+  needs = "fine-tuned models of one base, at least two",
+  cost = "two passes: inner products, then the mix",
   base = "required", models = {min = 2},
   params = {
     filter_wise = {false, doc = "one ratio for each output row instead of one for each tensor"},

@@ -4,6 +4,7 @@ return {
   name = "multislerp", kind = "merge",
   doc = "Weighted mean direction of several models times their weighted mean norm; with a base, of their task vectors.",
   paper = "mergekit, merge method multislerp (no paper); in closed form",
+  cost = "two passes: inner products, then the mix",
   base = "optional", models = {min = 1},
   params = {
     weight = {1.0, per = "model", doc = "share of each model, from 0 up"},

@@ -5,6 +5,7 @@ return {
   doc = "Spherical interpolation of two models by weights; with a base, of their task vectors. "
     .. "One arc for each tensor, row or column.",
   paper = "mergekit, merge method nuslerp (no paper)",
+  cost = "two passes: inner products, then the mix",
   base = "optional", models = {min = 1, max = 2},
   params = {
     weight = {1.0, per = "model", doc = "shares; the second one's part of their sum is the way along the arc"},

@@ -14,6 +14,8 @@ return {
   doc = "Parameter competition balancing: a coefficient for every entry, from its size in its model and its "
     .. "agreement with the others.",
   paper = "arXiv:2410.02396",
+  needs = "a common base",
+  cost = "four selections a model over the whole model, then one pass: the slowest of the data-free merges",
   base = "required", models = {min = 1},
   params = {
     ratio = {0.2, min = 1e-9, max = 1, doc = "share of entries that keep a score above 0"},
@@ -29,7 +31,7 @@ return {
     local count, d, size, total, top, bottom = #t.models, {}, {}, {}, {}, {}
     for i in ipairs(t.models) do
       d[i] = t:delta(i)
-      local n, magnitude = d[i]:ones():sum("all", t.index[i]), d[i]:abs()
+      local n, magnitude = wb.scalar(t.count):sum("all", t.index[i]), d[i]:abs()
       local min = element(d[i], "kth_magnitude", n, n * p.clamp, "low " .. t.index[i])
       local max = element(d[i], "kth_magnitude", n, n * (1 - p.clamp) - 1, "high " .. t.index[i])
       size[i] = {clamped = magnitude:max(min):min(max), norm = norm(magnitude, min, max), n = n}

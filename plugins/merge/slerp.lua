@@ -4,6 +4,8 @@ return {
   name = "slerp", kind = "merge",
   doc = "Interpolate along the arc between the base (t = 0) and one model (t = 1), tensor by tensor.",
   paper = "Shoemake 1985, Animating rotation with quaternion curves (as mergekit defines it for weights)",
+  needs = "models of one base",
+  cost = "two passes: inner products, then the mix",
   base = "required", models = {min = 1, max = 1},
   params = {
     t = {required = true, type = "number",

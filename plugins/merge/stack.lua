@@ -2,6 +2,7 @@ return {
   name = "stack", kind = "merge",
   doc = "Layers of several models one behind the other (passthrough): a deeper, shallower or interleaved model.",
   paper = "arXiv:2312.15166 (depth up-scaling); mergekit's passthrough",
+  cost = "one pass",
   base = "none", models = {min = 1},
   reshapes = true,
   params = {

@@ -4,6 +4,8 @@ return {
   name = "task_arithmetic", kind = "merge",
   doc = "Add weighted task vectors (model minus base) to the base; a negative weight forgets.",
   paper = "arXiv:2212.04089",
+  needs = "a common base",
+  cost = "one pass",
   base = "required", models = {min = 1},
   params = {
     weight = {1.0, per = "model", doc = "factor on each task vector"},

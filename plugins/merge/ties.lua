@@ -1,10 +1,9 @@
 local task = require "lib.task"
 
--- The authors' code: everything at least as large as the (int(D * share) + 1)-th largest magnitude.
-local function trim_official(d, share, axis, label)
-  if share >= 1 then return d end
-  local k = (d:ones():sum(axis, label) * share):floor() + 1
-  return d * d:abs():ge(d:kth_magnitude(k, axis, label))
+-- The mask of the authors' code: all at least as large as the (int(D * share) + 1)-th largest magnitude of D.
+local function top_official(d, share, axis, label)
+  local k = (wb.scalar(d:count_all()):sum(axis, label) * share):floor() + 1
+  return d:abs():ge(d:kth_magnitude(k, axis, label))
 end
 
 return {
@@ -13,6 +12,8 @@ return {
     .. "density, weight, normalize, rescale and consensus; \"official\" (the authors' code) uses K, merge_func and "
     .. "zero_rule.",
   paper = "arXiv:2306.01708",
+  needs = "a common base",
+  cost = "a selection a model (two to three passes over its tensors), then one pass",
   base = "required", models = {min = 1},
   params = {
     definition = {"mergekit", choices = {"mergekit", "official"}, doc = "whose definition of trim, vote and mean"},
@@ -28,23 +29,25 @@ return {
     zero_rule = {"majority", choices = {"majority", "minority"}, doc = "sign where the vote is exactly 0"},
     lambda = {1.0, doc = "factor on the merged task vector"},
   },
+  prepare = function(c) return c.base.parameters end,
   tensor = function(t, p)
     local official, v = p.definition == "official", {}
     local global = p.scope == "model" or p.scope == "default" and official
     local axis = global and "all" or nil
     for i in ipairs(t.models) do
       local d, label = t:delta(i), global and t.index[i] or nil
-      local kept
-      if official then
-        kept = trim_official(d, p.K > 1 and p.K / 100 or p.K, axis, label)
-      elseif p.density[i] >= 1 then
-        kept = d
-      else
-        kept = d * d:top(p.density[i], axis, label)
-        if not global and p.density[i] * t.count < 1 then t:warn("a task vector is trimmed to nothing") end
-        if p.rescale then kept = kept * task.l1_factor(d, kept) end
+      local share = not official and p.density[i] or p.K > 1 and p.K / 100 or p.K
+      v[i] = d
+      if share < 1 then
+        local mask = (official and top_official or d.top)(d, share, axis, label)
+        v[i] = d * mask
+        t:note("kept_share." .. t.index[i], mask:mean(), "mean")
+        if share * (global and t.prepared or t.count) < 1 then
+          t:warn(official and "K is less than one entry: the largest survives" or "a task vector is trimmed to nothing")
+        end
+        if p.rescale and not official then v[i] = v[i] * task.l1_factor(d, v[i]) end
       end
-      v[i] = official and kept or task.scaled(kept, p.weight[i])
+      if not official then v[i] = task.scaled(v[i], p.weight[i]) end
     end
     local merged = official and task.elect_official(v, p.merge_func, p.zero_rule, axis)
       or task.elect(v, p.weight, p.normalize, p.consensus)
