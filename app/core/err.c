@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-bool wb_fail(struct wb_err *err, enum wb_code code, const char *fmt, ...)
+bool wb_err_set(struct wb_err *err, enum wb_code code, const char *fmt, ...)
 {
     va_list ap;
 
@@ -19,7 +19,7 @@ bool wb_fail(struct wb_err *err, enum wb_code code, const char *fmt, ...)
     return false;
 }
 
-bool wb_wrap(struct wb_err *err, const char *fmt, ...)
+bool wb_err_wrap(struct wb_err *err, const char *fmt, ...)
 {
     char inner[sizeof err->msg];
     va_list ap;
@@ -36,21 +36,18 @@ bool wb_wrap(struct wb_err *err, const char *fmt, ...)
     return false;
 }
 
-bool wb_fail_errno(struct wb_err *err, const char *fmt, ...)
+bool wb_err_set_errno(struct wb_err *err, const char *fmt, ...)
 {
     int number = errno;
-    enum wb_code code = WB_EIO;
     char text[128];
     va_list ap;
     size_t used;
 
     if (err == NULL)
         return false;
-    if (number == ENOSPC || number == EDQUOT)
-        code = WB_ENOSPC;
-    else if (number == ENOENT)
-        code = WB_ENOTFOUND;
-    err->code = code;
+    err->code = number == ENOSPC || number == EDQUOT ? WB_ENOSPC
+                : number == ENOENT                   ? WB_ENOTFOUND
+                                                     : WB_EIO;
     va_start(ap, fmt);
     vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);

@@ -27,14 +27,27 @@ struct wb_err {
     char msg[1000];
 };
 
-/* Fill err (NULL is fine) and return false. */
-bool wb_fail(struct wb_err *err, enum wb_code code, const char *fmt, ...)
+/* Fill err (NULL is fine) and give false:
+ *
+ *     return wb_fail(err, WB_EFORMAT, "header of %zu bytes", n);
+ *
+ * wb_wrap puts "context: " in front of the message, the code stays. wb_fail_errno appends ": " and the text of errno;
+ * ENOSPC and EDQUOT become WB_ENOSPC, ENOENT WB_ENOTFOUND. Macros, so that compilers and analysers see the false. */
+#define wb_fail(err, code, ...) wb_err_false(wb_err_set(err, code, __VA_ARGS__))
+#define wb_wrap(err, ...) wb_err_false(wb_err_wrap(err, __VA_ARGS__))
+#define wb_fail_errno(err, ...) wb_err_false(wb_err_set_errno(err, __VA_ARGS__))
+
+bool wb_err_set(struct wb_err *err, enum wb_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Put "context: " in front of the message; the code stays. Returns false. */
-bool wb_wrap(struct wb_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* wb_fail with ": " and the text of errno; ENOSPC and EDQUOT become WB_ENOSPC, ENOENT WB_ENOTFOUND. */
-bool wb_fail_errno(struct wb_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Copy a failure from one error to another. Returns false. */
+bool wb_err_wrap(struct wb_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool wb_err_set_errno(struct wb_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Copy a failure from one error to another; to may be NULL. Gives false. */
 bool wb_err_move(struct wb_err *to, const struct wb_err *from);
+
+static inline bool wb_err_false(bool always_false)
+{
+    (void)always_false;
+    return false;
+}
 
 #endif

@@ -116,11 +116,11 @@ bool wb_parse_bytes(const char *text, uint64_t *bytes, struct wb_err *err)
         { "kib", 0x1p10 }, { "mi", 0x1p20 }, { "mib", 0x1p20 }, { "gi", 0x1p30 },
         { "gib", 0x1p30 }, { "ti", 0x1p40 }, { "tib", 0x1p40 },
     };
-    char *end;
+    char *end = NULL;
     double value;
 
     value = isdigit((unsigned char)text[0]) ? strtod(text, &end) : -1;
-    if (value >= 0) {
+    if (value >= 0 && end != NULL) {
         while (*end == ' ')
             end++;
         for (size_t i = 0; i < sizeof unit / sizeof unit[0]; i++)

@@ -115,9 +115,17 @@ void wb_cache_put_bytes(struct wb_cache *cache, struct wb_hash key, const void *
 
 void wb_cache_clear(struct wb_cache *cache)
 {
+    struct item *item, *newer;
+
     pthread_mutex_lock(&cache->lock);
-    while (cache->oldest != NULL)
-        drop(cache, cache->oldest);
+    item = cache->oldest;
+    memset(cache->bucket, 0, sizeof cache->bucket);
+    cache->oldest = cache->newest = NULL;
+    cache->counts.bytes = cache->counts.entries = 0;
+    for (; item != NULL; item = newer) {
+        newer = item->newer;
+        free(item);
+    }
     pthread_mutex_unlock(&cache->lock);
 }
 

@@ -46,11 +46,6 @@ void wb_model_unref(struct wb_model *m)
     free(m);
 }
 
-bool wb_model_no_memory(struct wb_err *err)
-{
-    return wb_fail(err, WB_ENOMEM, "no memory for a model");
-}
-
 /* list grows by one when it is full: sizes are powers of two. */
 bool wb_model_grow(void **list, size_t count, size_t size)
 {

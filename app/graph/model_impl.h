@@ -32,7 +32,11 @@ struct wb_model {
     size_t files;
 };
 
-bool wb_model_no_memory(struct wb_err *err);
+static inline bool wb_model_no_memory(struct wb_err *err)
+{
+    return wb_fail(err, WB_ENOMEM, "no memory for a model");
+}
+
 /* Room for one more behind `count` entries of `size` bytes. */
 bool wb_model_grow(void **list, size_t count, size_t size);
 /* Build the name index anew. */

@@ -343,7 +343,7 @@ static struct wb_node *pick(struct wb_node *a, bool rows, uint64_t first, const 
         }
     if (idx == NULL && (first > limit || n > limit - first)) {
         wb_fail(err, WB_ESHAPE, "%s [%llu, %llu) of %llu", rows ? "rows" : "columns",
-                (unsigned long long)first, (unsigned long long)(first + n), (unsigned long long)limit);
+                (unsigned long long)first, (unsigned long long)first + (unsigned long long)n, (unsigned long long)limit);
         return NULL;
     }
     if (rows && !flat) {

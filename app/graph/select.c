@@ -163,15 +163,15 @@ bool wb_select_trivial(const struct wb_select *s, double value[3])
 /* Keys listed for a tensor, zeros (the low end of an open bracket) included, appended to out: every `step`-th. */
 static size_t thin(const struct tensor *t, double step, uint32_t low, uint32_t *out)
 {
-    double next = 0, at = 0;
-    size_t n = 0;
+    double next = 0;
+    size_t n = 0, at = 0;
 
     for (size_t k = 0; k < t->geometry.tiles; k++) {
         const struct wb_key_tile *tile = &t->tile[k];
         size_t zeros = (size_t)tile->counts.at_low;
 
-        for (size_t i = 0; i < zeros + tile->n; i++, at += 1)
-            if (at >= next) {
+        for (size_t i = 0; i < zeros + tile->n; i++, at++)
+            if ((double)at >= next) {
                 out[n++] = i < zeros ? low : tile->list[i - zeros];
                 next += step;
             }
@@ -278,12 +278,14 @@ static bool find_in_tile(const struct wb_select *s, struct tensor *t, size_t til
                          uint64_t nth, struct wb_work *work, const struct wb_context *cx,
                          uint64_t *index, struct wb_err *err)
 {
+    uint64_t at = 0;
     struct wb_drain find = { .kind = WB_DRAIN_FIND, .by_value = s->by_value, .in = { t->node },
-                             .low = key, .nth = nth, .found = index };
+                             .low = key, .nth = nth, .found = &at };
     struct wb_drain *drain = &find;
     struct wb_program *p = wb_program_new(cx->table, &t->node->shape, extent_of(s), &drain, 1, NULL, err);
     bool ok = p != NULL && wb_program_run(p, work, tile, cx, err);
 
+    *index = at;
     wb_program_free(p);
     return ok;
 }
