@@ -6,9 +6,9 @@ local experts = {
   wb.open "tests/data/zoo/code",   -- Python source
 }
 
-local density = wb.knob("density", 0.7, {min = 0, max = 1, step = 0.05,
+local density = wb.knob("density", 0.8, {min = 0, max = 1, step = 0.05,
   doc = "kept share of what each expert learned, largest changes first"})
-local strength = wb.knob("strength", 0.8, {min = 0, max = 2, step = 0.1,
+local strength = wb.knob("strength", 0.6, {min = 0, max = 2, step = 0.1,
   doc = "factor on what is added to the base"})
 
 return wb.merge("ties", {base = base, models = experts, density = density, lambda = strength})
