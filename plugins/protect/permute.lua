@@ -46,7 +46,8 @@ local function run(m, p, r, inverse)
     local label = ("weightbench/lock/v1|layer=%s%d|group=%d|branch=%s|"):format(info.stack, info.layer,
       info.expert or 0, branch)
     if not order[label] then
-      order[label] = branch == "mlp" and #p.permutation > 0 and p.permutation or wb.key_permutation(master, label, n)
+      local given = branch ~= "heads" and #p.permutation > 0 and p.permutation
+      order[label] = given or wb.key_permutation(master, label, n)
       if inverse then order[label] = wb.inverse_permutation(order[label]) end
     end
     return order[label]
@@ -66,7 +67,7 @@ local function run(m, p, r, inverse)
       local perm, sections
       if neuron_side[role] then
         sections = info.fused == "gate_up" and {1, 1} or {1}
-        perm = permutation(info, "mlp", n // #sections)
+        perm = permutation(info, info.expert and "expert" or "mlp", n // #sections)
       else
         sections = info.fused == "qkv" and {m.dims.heads // kv, 1, 1} or {1}
         perm = permutation(info, "heads", kv)
