@@ -1,7 +1,7 @@
-/* tests/golden/test_zoo.c - merges, adapters and locks of really trained tiny models against independent figures.
+/* tests/golden/test_zoo.c - merges and adapters of really trained tiny models against independent figures.
  *
  * tests/data/zoo holds the models, tests/data/goldens/zoo the sum and norm of every tensor of a merge, from another
- * implementation. Permuted models are put through their own layers, in double. */
+ * implementation. */
 #include "app/job/run.h"
 #include "app/tensor/kernels.h"
 #include "tests/golden/golden.h"
@@ -220,206 +220,6 @@ static void test_extract_and_apply(void **state)
     wb_str_free(&text);
 }
 
-/* --- permuted models compute the same ---------------------------------------------------------- */
-
-#define TOKENS 5
-
-/* y (tokens, out) = x (tokens, in) W^T + b; b may be NULL. */
-static void linear(const struct pipe_data *w, const struct pipe_data *b, const double *x, double *y)
-{
-    size_t out = w->shape.dim[0], in = w->shape.dim[1];
-
-    for (size_t t = 0; t < TOKENS; t++)
-        for (size_t r = 0; r < out; r++) {
-            double sum = b != NULL && b->x != NULL ? (double)b->x[r] : 0;
-
-            for (size_t c = 0; c < in; c++)
-                sum += (double)w->x[r * in + c] * x[t * in + c];
-            y[t * out + r] = sum;
-        }
-}
-
-/* Causal attention with grouped heads. Without positions: the order of heads matters no more with them. */
-static void attention(const double *q, const double *k, const double *v, size_t heads,
-                      size_t kv_heads, size_t width, double *y)
-{
-    for (size_t t = 0; t < TOKENS; t++)
-        for (size_t h = 0; h < heads; h++) {
-            size_t g = h / (heads / kv_heads);
-            double score[TOKENS], total = 0;
-
-            for (size_t s = 0; s <= t; s++) {
-                double dot = 0;
-
-                for (size_t i = 0; i < width; i++)
-                    dot += q[(t * heads + h) * width + i] * k[(s * kv_heads + g) * width + i];
-                score[s] = exp(dot / sqrt((double)width));
-                total += score[s];
-            }
-            for (size_t i = 0; i < width; i++) {
-                double sum = 0;
-
-                for (size_t s = 0; s <= t; s++)
-                    sum += score[s] / total * v[(s * kv_heads + g) * width + i];
-                y[(t * heads + h) * width + i] = sum;
-            }
-        }
-}
-
-struct layer {
-    struct pipe_data q, k, v, o, gate, up, down, qb, kb, vb, ob, upb, downb;
-};
-
-static void optional(const struct wb_model *m, const char *format, int i, struct pipe_data *out)
-{
-    char name[128];
-
-    snprintf(name, sizeof name, "%s%d.%s",
-             format[0] == 'v' ? "vit.encoder.layer." : "model.layers.", i, format + 1);
-    *out = (struct pipe_data){ 0 };
-    if (wb_model_find(m, name) != NULL)
-        *out = golden_fetch(&pipe_, m, name);
-}
-
-static void read_layer(const struct wb_model *m, int i, struct layer *l)
-{
-    bool vit = strcmp(wb_arch_family(wb_model_arch(m)), "vit") == 0;
-
-    optional(m, vit ? "vattention.attention.query.weight" : "lself_attn.q_proj.weight", i, &l->q);
-    optional(m, vit ? "vattention.attention.key.weight" : "lself_attn.k_proj.weight", i, &l->k);
-    optional(m, vit ? "vattention.attention.value.weight" : "lself_attn.v_proj.weight", i, &l->v);
-    optional(m, vit ? "vattention.output.dense.weight" : "lself_attn.o_proj.weight", i, &l->o);
-    optional(m, vit ? "vnone" : "lmlp.gate_proj.weight", i, &l->gate);
-    optional(m, vit ? "vintermediate.dense.weight" : "lmlp.up_proj.weight", i, &l->up);
-    optional(m, vit ? "voutput.dense.weight" : "lmlp.down_proj.weight", i, &l->down);
-    optional(m, vit ? "vattention.attention.query.bias" : "lnone", i, &l->qb);
-    optional(m, vit ? "vattention.attention.key.bias" : "lnone", i, &l->kb);
-    optional(m, vit ? "vattention.attention.value.bias" : "lnone", i, &l->vb);
-    optional(m, vit ? "vattention.output.dense.bias" : "lnone", i, &l->ob);
-    optional(m, vit ? "vintermediate.dense.bias" : "lnone", i, &l->upb);
-    optional(m, vit ? "voutput.dense.bias" : "lnone", i, &l->downb);
-}
-
-static void free_layer(struct layer *l)
-{
-    struct pipe_data *all[] = { &l->q,  &l->k,  &l->v,  &l->o,  &l->gate, &l->up,   &l->down,
-                                &l->qb, &l->kb, &l->vb, &l->ob, &l->upb,  &l->downb };
-
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        free(all[i]->x);
-}
-
-/* Attention and feed-forward of one layer on the same inputs x (tokens, d); y (2, tokens, d). */
-static void run_layer(const struct layer *l, const struct wb_dims *dims, const double *x, double *y)
-{
-    static double q[TOKENS * 512], k[TOKENS * 512], v[TOKENS * 512], mixed[TOKENS * 512];
-    size_t d = l->q.shape.dim[1], width = (size_t)dims->head_dim;
-
-    linear(&l->q, &l->qb, x, q);
-    linear(&l->k, &l->kb, x, k);
-    linear(&l->v, &l->vb, x, v);
-    attention(q, k, v, (size_t)dims->heads, (size_t)dims->kv_heads, width, mixed);
-    linear(&l->o, &l->ob, mixed, y);
-    linear(&l->up, &l->upb, x, q);
-    if (l->gate.x != NULL)
-        linear(&l->gate, NULL, x, k);
-    for (size_t i = 0; i < TOKENS * l->up.shape.dim[0]; i++)
-        q[i] = l->gate.x != NULL ? k[i] / (1 + exp(-k[i])) * q[i]
-                                 : q[i] * 0.5 * (1 + erf(q[i] / sqrt(2)));
-    linear(&l->down, &l->downb, q, y + TOKENS * d);
-}
-
-static void check_permuted(const char *model)
-{
-    struct wb_str text = { 0 };
-    struct wb_model *plain, *locked, *back;
-    uint8_t **before, **after, **restored;
-    const struct wb_dims *dims;
-    static double x[TOKENS * 128], y[2 * TOKENS * 128], z[2 * TOKENS * 128];
-    struct wb_err err = { 0 };
-    size_t moved = 0;
-    uint64_t state = 1;
-
-    wb_str_printf(&text, "return wb.open \"" ZOO "%s\"", model);
-    plain = golden_run(&pipe_, text.text);
-    wb_str_free(&text);
-    wb_str_printf(
-        &text, "return wb.protect(\"permute\", wb.open \"" ZOO "%s\", {key = \"correct horse\"})",
-        model);
-    locked = golden_run(&pipe_, text.text);
-    wb_str_free(&text);
-    wb_str_printf(&text,
-                  "local m = wb.protect(\"permute\", wb.open \"" ZOO
-                  "%s\", {key = \"correct horse\"})\n"
-                  "return wb.protect(\"permute\", m, {unlock = true, key = \"correct horse\"})",
-                  model);
-    back = golden_run(&pipe_, text.text);
-    dims = wb_arch_dims(wb_model_arch(plain));
-    for (int i = 0; i < dims->layers; i++) {
-        struct layer a, b;
-
-        read_layer(plain, i, &a);
-        read_layer(locked, i, &b);
-        for (size_t e = 0; e < TOKENS * a.q.shape.dim[1]; e++)
-            x[e] = golden_noise(&state);
-        run_layer(&a, dims, x, y);
-        run_layer(&b, dims, x, z);
-        assert_true(near_f64(2 * TOKENS * a.q.shape.dim[1], z, y, 1e-12));
-        free_layer(&a);
-        free_layer(&b);
-    }
-    before = pipe_bytes(&pipe_.how, plain, false, &err);
-    after = pipe_bytes(&pipe_.how, locked, false, &err);
-    restored = pipe_bytes(&pipe_.how, back, false, &err);
-    assert_true(before != NULL && after != NULL && restored != NULL);
-    assert_int_equal(wb_model_count(plain), wb_model_count(back));
-    for (size_t i = 0; i < wb_model_count(plain); i++) {
-        struct wb_node *node = wb_model_entry(plain, i)->node;
-        uint64_t size = 0;
-
-        assert_true(wb_shape_bytes(wb_node_shape(node), wb_node_dtype(node), &size));
-        assert_string_equal(wb_model_entry(plain, i)->name, wb_model_entry(back, i)->name);
-        assert_int_equal(wb_node_dtype(node), wb_node_dtype(wb_model_entry(back, i)->node));
-        assert_memory_equal(before[i], restored[i], size);
-        moved += memcmp(before[i], after[i], size) != 0;
-    }
-    assert_true(moved >=
-                3 * (size_t)dims->layers); /* every feed-forward, and most attention groups */
-    pipe_bytes_free(plain, before);
-    pipe_bytes_free(locked, after);
-    pipe_bytes_free(back, restored);
-    wb_model_unref(plain);
-    wb_model_unref(locked);
-    wb_model_unref(back);
-    wb_str_free(&text);
-}
-
-static void test_permuted_llama(void **state)
-{
-    (void)state;
-    check_permuted("math");
-}
-
-static void test_permuted_vit(void **state)
-{
-    (void)state;
-    check_permuted("vit-digits");
-}
-
-static void test_permute_wrong_key(void **state)
-{
-    struct wb_err err;
-
-    (void)state;
-    assert_null(
-        pipe_run(&pipe_,
-                 "local m = wb.protect(\"permute\", " OPEN(
-                     "math") ", {key = \"one\"})\n"
-                             "return wb.protect(\"permute\", m, {unlock = true, key = \"two\"})",
-                 &err));
-    assert_non_null(strstr(err.msg, "another key"));
-}
-
 /* --- the same bytes whatever the machine does -------------------------------------------------- */
 
 static const char *const deterministic[] = {
@@ -467,7 +267,7 @@ int main(void)
         FIGURES = sizeof figures / sizeof figures[0],
         SAME = sizeof deterministic / sizeof deterministic[0]
     };
-    struct CMUnitTest tests[FIGURES + SAME + 5];
+    struct CMUnitTest tests[FIGURES + SAME + 2];
     static char names[SAME][64];
     size_t n = 0;
     int failed;
@@ -483,9 +283,6 @@ int main(void)
     }
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_adapters);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_extract_and_apply);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_permuted_llama);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_permuted_vit);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_permute_wrong_key);
     if (!pipe_open(&pipe_))
         return 1;
     failed = _cmocka_run_group_tests("zoo", tests, n, NULL, NULL);
