@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "app/core/hash_avx2.h"
 #include "app/core/io.h"
 
 #define SHA_BLOCK_BYTES ((size_t)1 << 20)
@@ -55,6 +56,10 @@ void wb_hasher_reset(struct wb_hasher *h)
 
 void wb_hasher_add(struct wb_hasher *h, const void *bytes, size_t n)
 {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && wb_hash_update_avx2(h, bytes, n))
+        return;
+#endif
     XXH3_128bits_update((XXH3_state_t *)h, bytes, n);
 }
 

@@ -34,13 +34,13 @@ static bool search_init(struct search *s, const struct wb_mat *weight, struct wb
     *s = (struct search){ .weight = weight, .n = n };
     s->u = calloc(n, sizeof *s->u);
     s->v = calloc(n, sizeof *s->v);
-    s->column = malloc(n * sizeof *s->column);
-    s->row = malloc(n * sizeof *s->row);
-    s->distance = malloc(n * sizeof *s->distance);
-    s->from = malloc(n * sizeof *s->from);
-    s->scanned = malloc(n * sizeof *s->scanned);
-    s->reached = malloc(n * sizeof *s->reached);
-    s->cost = malloc(n * sizeof *s->cost);
+    s->column = calloc(n, sizeof *s->column);
+    s->row = calloc(n, sizeof *s->row);
+    s->distance = calloc(n, sizeof *s->distance);
+    s->from = calloc(n, sizeof *s->from);
+    s->scanned = calloc(n, sizeof *s->scanned);
+    s->reached = calloc(n, sizeof *s->reached);
+    s->cost = calloc(n, sizeof *s->cost);
     if (s->u == NULL || s->v == NULL || s->column == NULL || s->row == NULL || s->distance == NULL
         || s->from == NULL || s->scanned == NULL || s->reached == NULL || s->cost == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for an assignment of %zu rows", n);
