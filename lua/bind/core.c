@@ -29,8 +29,10 @@ static int fail(lua_State *L)
     struct wb_vm *vm = wb_vm_of(L);
     const char *text = luaL_checkstring(L, 1);
 
-    vm->code = WB_EARG;
-    snprintf(vm->code_text, sizeof vm->code_text, "%.100s", text);
+    if (vm->code == WB_OK || strstr(text, vm->code_text) == NULL) { /* else an error of before in a longer text */
+        vm->code = WB_EARG;
+        snprintf(vm->code_text, sizeof vm->code_text, "%.100s", text);
+    }
     if (lua_toboolean(L, 2)) {
         lua_settop(L, 1);
         return lua_error(L);
@@ -39,6 +41,15 @@ static int fail(lua_State *L)
     lua_pushvalue(L, 1);
     lua_concat(L, 2);
     return lua_error(L);
+}
+
+/* core.script(where): what errors call the script when its line cannot be told: "run.lua:7: ". */
+static int set_script(lua_State *L)
+{
+    struct wb_vm *vm = wb_vm_of(L);
+
+    snprintf(vm->script, sizeof vm->script, "%s", luaL_optstring(L, 1, ""));
+    return 0;
 }
 
 static int where(lua_State *L) /* core.where(): "file:line" of the script, or "" */
@@ -96,6 +107,7 @@ void wb_lua_open_core(lua_State *L)
     struct wb_vm *vm = wb_vm_of(L);
     static const luaL_Reg core[] = {
         { "log", write_log }, { "type", type_of }, { "fail", fail }, { "where", where },
+        { "script", set_script },
         { "string_index", set_string_index },
         { "require", system_require }, { NULL, NULL },
     };

@@ -87,7 +87,7 @@ void wb_vm_refill(struct wb_vm *vm)
     vm->spent = vm->nodes = 0;
     vm->trip = WB_TRIP_NONE;
     vm->code = WB_OK;
-    vm->name[0] = vm->trip_text[0] = '\0';
+    vm->name[0] = vm->trip_text[0] = vm->script[0] = '\0';
     lua_sethook(vm->L, hook, LUA_MASKCOUNT, WB_VM_HOOK_STEP);
 }
 
@@ -109,7 +109,7 @@ void wb_lua_where(lua_State *L)
             return;
         }
     }
-    lua_pushliteral(L, "");
+    lua_pushstring(L, wb_vm_of(L)->script);
 }
 
 int wb_lua_raise(lua_State *L, const struct wb_err *err)

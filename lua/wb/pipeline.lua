@@ -149,8 +149,19 @@ local function take_sets(sets)
   end
 end
 
+-- `return wb.merge(…)` is a tail call: the line is gone when merge fails. The only plain return of a script tells it.
+local function place(name, text)
+  local line, found, number = 0, 0, nil
+  for content in (text .. "\n"):gmatch("(.-)\n") do
+    line = line + 1
+    if content:find("^return%f[%W]") then found, number = found + 1, line end
+  end
+  return found == 1 and ("%s:%d: "):format(name, number) or name .. ": "
+end
+
 local function execute(name, text, sets)
   take_sets(sets)
+  core.script(place(name, text))
   local env = sandbox.environment{wb = M.library}
   local fn, message = core.load(text, "@" .. name, env)
   if not fn then core.fail(message, true) end
@@ -173,7 +184,7 @@ function M.run(name, text, sets, directory)
   M.last = run
   local ok, model = pcall(execute, name, text, sets)
   run = outer
-  if not ok then core.fail(tostring(model), true) end
+  if not ok then error(model, 0) end
   forget()
   return model
 end

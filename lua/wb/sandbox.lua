@@ -8,7 +8,7 @@ local LONG = 100000000 -- loops inside C functions cannot be interrupted: no lon
 
 local base = {
   "assert", "error", "getmetatable", "ipairs", "next", "pcall", "rawequal", "rawget", "rawlen", "rawset", "select",
-  "tonumber", "tostring", "type", "xpcall", "_VERSION",
+  "tonumber", "tostring", "type", "_VERSION",
 }
 
 local function copy(t)
@@ -76,6 +76,14 @@ local function printer(...)
   core.log(table.concat(parts, "\t"))
 end
 
+-- xpcall whose handler runs after the error: within it hooks are off, so that an endless one could not be stopped.
+local function after(handler, ok, ...)
+  if ok then return true, ... end
+  return false, handler(...)
+end
+
+local function guarded_xpcall(fn, handler, ...) return after(handler, pcall(fn, ...)) end
+
 -- options: wb (the library, copied), require (name -> value or nil for modules beyond "wb").
 function M.environment(options)
   local env = {}
@@ -87,7 +95,7 @@ function M.environment(options)
     env.string, env.table = guarded_string(), guarded_table()
     env.math, env.utf8, env.coroutine = copy(math), copy(utf8), copy(coroutine)
     env.os = {time = os.time, clock = os.clock, date = os.date}
-    env.load = loader(env)
+    env.load, env.xpcall = loader(env), guarded_xpcall
   end
   env._G, env.pairs, env.print = env, ordered.pairs, printer
   local lib = copy(options.wb)
