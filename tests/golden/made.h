@@ -72,6 +72,39 @@ static inline void made_model(const struct pipe *p, const char *name, struct rec
     made_write(p, &w, name, NULL);
 }
 
+/* The model `name` with the tensors and the config of tests/data/arch/FAMILY.json. */
+static inline void made_family(const struct pipe *p, const char *name, const char *family,
+                               struct recipe r)
+{
+    struct pipe_writer w = { 0 };
+    struct wb_err err = { 0 };
+    const cJSON *tensor;
+    size_t salt = 0;
+    cJSON *file;
+    char path[128], *config;
+
+    snprintf(path, sizeof path, "tests/data/arch/%s.json", family);
+    file = wb_json_parse_file(path, (size_t)1 << 20, &err);
+    assert_non_null(file);
+    cJSON_ArrayForEach (tensor, cJSON_GetObjectItem(file, "tensors")) {
+        struct wb_shape shape = { 0 };
+        const cJSON *dim;
+        uint64_t n = 0;
+        float *x;
+
+        cJSON_ArrayForEach (dim, cJSON_GetObjectItem(tensor, "shape"))
+            shape.dim[shape.ndim++] = (uint64_t)dim->valuedouble;
+        assert_true(wb_shape_count(&shape, &n));
+        x = made_values(&r, n, salt++);
+        made_add(&w, wb_json_text(tensor, "name", "?"), &shape, r.dtype, x);
+        free(x);
+    }
+    config = cJSON_Print(cJSON_GetObjectItem(file, "config"));
+    made_write(p, &w, name, config);
+    free(config);
+    cJSON_Delete(file);
+}
+
 /* One tensor "w" of n given values. */
 static inline void made_vector(const struct pipe *p, const char *name, size_t n, const float *x)
 {

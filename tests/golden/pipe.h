@@ -79,14 +79,13 @@ static inline void pipe_close(struct pipe *p)
 static inline struct wb_model *pipe_run(struct pipe *p, const char *text, struct wb_err *err)
 {
     struct wb_pipeline pipeline = { 0 };
-    struct wb_model *model;
+    struct wb_model *model = NULL;
 
     wb_str_free(&p->log);
     memset(err, 0, sizeof *err);
-    if (!wb_vm_pipeline_text(p->vm, "golden", text, strlen(text), NULL, 0, &pipeline, err))
-        return NULL;
-    model = wb_model_ref(pipeline.model);
-    wb_pipeline_free(&pipeline);
+    if (wb_vm_pipeline_text(p->vm, "golden", text, strlen(text), NULL, 0, &pipeline, err))
+        model = wb_model_ref(pipeline.model);
+    wb_pipeline_free(&pipeline); /* knobs and text stay after a failure too */
     return model;
 }
 

@@ -36,6 +36,35 @@ static void expect_error(const char *text, const char *const *words)
             fail_msg("\"%s\" is not in: %s\n%s", words[i], err.msg, text);
 }
 
+/* Steps that give less than was asked for say so. */
+static void test_warnings(void **state)
+{
+    static const struct {
+        const char *text, *word;
+    } step[] = {
+        { "'ties', {density = 0, ", "trimmed to nothing" },
+        { "'ties', {density = 0.1, scope = 'model', ", "trimmed to nothing" },
+        { "'ties', {definition = 'official', K = 0.01, ", "the largest survives" },
+        { "'breadcrumbs', {", "density 1 drops nothing" },
+    };
+    static const float base[] = { 1, 1, 1, 1 }, x[] = { 5, 2, -2, 1 };
+
+    (void)state;
+    made_vector(&pipe_, "e0", 4, base);
+    made_vector(&pipe_, "ex", 4, x);
+    for (size_t i = 0; i < sizeof step / sizeof step[0]; i++) {
+        struct wb_model *m = made_run_format(
+            &pipe_, "return wb.merge(%sbase = M'e0', models = {M'ex'}})", step[i].text);
+        bool found = false;
+
+        for (size_t k = 0; k < wb_model_warning_count(m); k++)
+            found = found || strstr(wb_model_warning(m, k), step[i].word) != NULL;
+        if (!found)
+            fail_msg("%s: no warning of \"%s\"", step[i].text, step[i].word);
+        wb_model_unref(m);
+    }
+}
+
 static void test_edges(void **state)
 {
     static const float base[] = { 1, 1, 1, 1 }, x[] = { 5, 2, -2, 1 }, y[] = { 3, -7, 2, 1 },
@@ -196,6 +225,7 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_edges),
+                                        cmocka_unit_test(test_warnings),
                                         cmocka_unit_test(test_errors) };
     int failed;
 

@@ -319,36 +319,11 @@ static const struct family families[] = {
 static void test_family(void **state)
 {
     const struct family *f = *state;
-    struct pipe_writer w = { 0 };
-    struct wb_err err = { 0 };
-    const cJSON *tensor;
-    char path[128], *config;
-    size_t salt = 0;
-    cJSON *file;
+    char dir[128];
 
-    snprintf(path, sizeof path, "tests/data/arch/%s.json", f->name);
-    file = wb_json_parse_file(path, (size_t)1 << 20, &err);
-    assert_non_null(file);
-    cJSON_ArrayForEach (tensor, cJSON_GetObjectItem(file, "tensors")) {
-        struct recipe r = { 11, 12, 0, 1, 0, WB_DTYPE_BF16 };
-        struct wb_shape shape = { 0 };
-        const cJSON *dim;
-        uint64_t n = 0;
-        float *x;
-
-        cJSON_ArrayForEach (dim, cJSON_GetObjectItem(tensor, "shape"))
-            shape.dim[shape.ndim++] = (uint64_t)dim->valuedouble;
-        assert_true(wb_shape_count(&shape, &n));
-        x = made_values(&r, n, salt++);
-        made_add(&w, wb_json_text(tensor, "name", "?"), &shape, r.dtype, x);
-        free(x);
-    }
-    config = cJSON_Print(cJSON_GetObjectItem(file, "config"));
-    made_write(&pipe_, &w, f->name, config);
-    free(config);
-    cJSON_Delete(file);
-    snprintf(path, sizeof path, "%s/%s", pipe_.dir, f->name);
-    check_permuted(path, f->heads);
+    made_family(&pipe_, f->name, f->name, (struct recipe){ 11, 12, 0, 1, 0, WB_DTYPE_BF16 });
+    snprintf(dir, sizeof dir, "%s/%s", pipe_.dir, f->name);
+    check_permuted(dir, f->heads);
 }
 
 static void test_wrong_key(void **state)
