@@ -1,4 +1,5 @@
-/* app/core/arena.h - memory that is freed all at once: names, shapes, header text, compiled plans. */
+/* app/core/arena.h - memory that is freed all at once: names, shapes, header text, compiled
+ * plans. */
 #ifndef WB_CORE_ARENA_H
 #define WB_CORE_ARENA_H
 

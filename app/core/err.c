@@ -52,7 +52,8 @@ bool wb_err_set_errno(struct wb_err *err, const char *fmt, ...)
     vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);
     used = strlen(err->msg);
-    snprintf(err->msg + used, sizeof err->msg - used, ": %s", strerror_r(number, text, sizeof text));
+    snprintf(err->msg + used, sizeof err->msg - used, ": %s",
+             strerror_r(number, text, sizeof text));
     return false;
 }
 

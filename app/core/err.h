@@ -1,7 +1,8 @@
 /* app/core/err.h - how a function says why it could not do its work.
  *
- * A fallible function returns bool (or a pointer) and takes `struct wb_err *err` last. The low level
- * says what is wrong with numbers; every caller that knows more wraps it: "file: tensor: rule". */
+ * A fallible function returns bool (or a pointer) and takes `struct wb_err *err` last. The low
+ * level says what is wrong with numbers; every caller that knows more wraps it: "file: tensor:
+ * rule". */
 #ifndef WB_CORE_ERR_H
 #define WB_CORE_ERR_H
 
@@ -31,8 +32,9 @@ struct wb_err {
  *
  *     return wb_fail(err, WB_EFORMAT, "header of %zu bytes", n);
  *
- * wb_wrap puts "context: " in front of the message, the code stays. wb_fail_errno appends ": " and the text of errno;
- * ENOSPC and EDQUOT become WB_ENOSPC, ENOENT WB_ENOTFOUND. Macros, so that compilers and analysers see the false. */
+ * wb_wrap puts "context: " in front of the message, the code stays. wb_fail_errno appends ": "
+ * and the text of errno; ENOSPC and EDQUOT become WB_ENOSPC, ENOENT WB_ENOTFOUND. Macros, so
+ * that compilers and analysers see the false. */
 #define wb_fail(err, code, ...) wb_err_false(wb_err_set(err, code, __VA_ARGS__))
 #define wb_wrap(err, ...) wb_err_false(wb_err_wrap(err, __VA_ARGS__))
 #define wb_fail_errno(err, ...) wb_err_false(wb_err_set_errno(err, __VA_ARGS__))
@@ -40,7 +42,8 @@ struct wb_err {
 bool wb_err_set(struct wb_err *err, enum wb_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 bool wb_err_wrap(struct wb_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-bool wb_err_set_errno(struct wb_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool wb_err_set_errno(struct wb_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Copy a failure from one error to another; to may be NULL. Gives false. */
 bool wb_err_move(struct wb_err *to, const struct wb_err *from);
 

@@ -1,4 +1,5 @@
-/* app/core/hash.h - XXH3-128 (libxxhash): identity of nodes, tensors and plans; SHA-256 (OpenSSL). */
+/* app/core/hash.h - XXH3-128 (libxxhash): identity of nodes, tensors and plans; SHA-256
+ * (OpenSSL). */
 #ifndef WB_CORE_HASH_H
 #define WB_CORE_HASH_H
 
@@ -31,7 +32,8 @@ void wb_hasher_free(struct wb_hasher *h);
 
 /* SHA-256 as 64 hexadecimal digits: of bytes, and of a file from offset on (n bytes). */
 void wb_sha256(const void *bytes, size_t n, char out[65]);
-bool wb_sha256_file(const char *path, uint64_t offset, uint64_t n, char out[65], struct wb_err *err);
+bool wb_sha256_file(const char *path, uint64_t offset, uint64_t n, char out[65],
+                    struct wb_err *err);
 /* HMAC-SHA256, 32 bytes out. */
 void wb_hmac_sha256(const void *key, size_t key_len, const void *msg, size_t n, uint8_t out[32]);
 

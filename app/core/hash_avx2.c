@@ -1,4 +1,5 @@
-/* app/core/hash_avx2.c - libxxhash's own XXH3 update, compiled for AVX2: the packaged library is built for SSE2.
+/* app/core/hash_avx2.c - libxxhash's own XXH3 update, compiled for AVX2: the packaged library is
+ * built for SSE2.
  *
  * The state is that of the library; only the loop over stripes differs, at twice the speed. */
 #include "app/core/hash_avx2.h"

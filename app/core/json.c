@@ -13,8 +13,11 @@ static size_t utf8_bad(const char *text, size_t n)
     const unsigned char *p = (const unsigned char *)text;
 
     for (size_t i = 0; i < n;) {
-        unsigned c = p[i], more = c < 0x80 ? 0 : c >= 0xC2 && c < 0xE0 ? 1 : c >= 0xE0 && c < 0xF0 ? 2
-                                                  : c >= 0xF0 && c < 0xF5 ? 3 : 9;
+        unsigned c = p[i], more = c < 0x80                ? 0
+                                  : c >= 0xC2 && c < 0xE0 ? 1
+                                  : c >= 0xE0 && c < 0xF0 ? 2
+                                  : c >= 0xF0 && c < 0xF5 ? 3
+                                                          : 9;
 
         if (more == 9 || more >= n - i)
             return i;
@@ -41,14 +44,14 @@ static bool check_keys(const cJSON *object, struct wb_err *err)
     const char **key;
     bool ok = true;
 
-    cJSON_ArrayForEach(item, object)
+    cJSON_ArrayForEach (item, object)
         n++;
     if (n < 2)
         return true;
     key = malloc(n * sizeof *key);
     if (key == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for %zu keys", n);
-    cJSON_ArrayForEach(item, object)
+    cJSON_ArrayForEach (item, object)
         key[i++] = item->string;
     qsort(key, n, sizeof *key, compare_keys);
     for (i = 1; ok && i < n; i++)
@@ -65,7 +68,7 @@ static bool check_tree(const cJSON *value, struct wb_err *err)
 
     if (cJSON_IsObject(value) && !check_keys(value, err))
         return false;
-    cJSON_ArrayForEach(item, value)
+    cJSON_ArrayForEach (item, value)
         if ((cJSON_IsObject(item) || cJSON_IsArray(item)) && !check_tree(item, err))
             return false;
     return true;
@@ -93,7 +96,8 @@ cJSON *wb_json_parse(const char *text, size_t n, struct wb_err *err)
     while (end < text + n && strchr(" \t\r\n", *end) != NULL)
         end++;
     if (end != text + n) {
-        wb_fail(err, WB_EFORMAT, "something follows the JSON value at byte %zu", (size_t)(end - text));
+        wb_fail(err, WB_EFORMAT, "something follows the JSON value at byte %zu",
+                (size_t)(end - text));
     } else if (check_tree(root, err)) {
         return root;
     }

@@ -1,5 +1,5 @@
-/* app/core/json.h - JSON through cJSON, made strict: bounded depth, no duplicate keys, nothing behind
- * the value, UTF-8. Values are cJSON's own type; free with cJSON_Delete. */
+/* app/core/json.h - JSON through cJSON, made strict: bounded depth, no duplicate keys, nothing
+ * behind the value, UTF-8. Values are cJSON's own type; free with cJSON_Delete. */
 #ifndef WB_CORE_JSON_H
 #define WB_CORE_JSON_H
 

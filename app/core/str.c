@@ -77,7 +77,11 @@ static const char *format_unit(char *out, size_t size, double value, const char 
     if (i == 0)
         snprintf(out, size, "%.0f%s", value, unit[0]);
     else
-        snprintf(out, size, "%.*f%s", fabs(value) < 10 ? 2 : fabs(value) < 100 ? 1 : 0, value, unit[i]);
+        snprintf(out, size, "%.*f%s",
+                 fabs(value) < 10    ? 2
+                 : fabs(value) < 100 ? 1
+                                     : 0,
+                 value, unit[i]);
     return out;
 }
 
@@ -110,11 +114,15 @@ const char *wb_format_seconds(char *out, size_t size, double seconds)
 
 bool wb_parse_bytes(const char *text, uint64_t *bytes, struct wb_err *err)
 {
-    static const struct { const char *suffix; double factor; } unit[] = {
-        { "", 1 }, { "b", 1 }, { "k", 1e3 }, { "kb", 1e3 }, { "m", 1e6 }, { "mb", 1e6 },
-        { "g", 1e9 }, { "gb", 1e9 }, { "t", 1e12 }, { "tb", 1e12 }, { "ki", 0x1p10 },
-        { "kib", 0x1p10 }, { "mi", 0x1p20 }, { "mib", 0x1p20 }, { "gi", 0x1p30 },
-        { "gib", 0x1p30 }, { "ti", 0x1p40 }, { "tib", 0x1p40 },
+    static const struct {
+        const char *suffix;
+        double factor;
+    } unit[] = {
+        { "", 1 },        { "b", 1 },        { "k", 1e3 },     { "kb", 1e3 },
+        { "m", 1e6 },     { "mb", 1e6 },     { "g", 1e9 },     { "gb", 1e9 },
+        { "t", 1e12 },    { "tb", 1e12 },    { "ki", 0x1p10 }, { "kib", 0x1p10 },
+        { "mi", 0x1p20 }, { "mib", 0x1p20 }, { "gi", 0x1p30 }, { "gib", 0x1p30 },
+        { "ti", 0x1p40 }, { "tib", 0x1p40 },
     };
     char *end = NULL;
     double value;

@@ -8,7 +8,8 @@
 
 #include "app/core/err.h"
 
-/* Zero-initialised is empty. `text` is NUL-terminated once anything was added; owned, wb_str_free. */
+/* Zero-initialised is empty. `text` is NUL-terminated once anything was added; owned,
+ * wb_str_free. */
 struct wb_str {
     char *text;
     size_t len, cap;

@@ -18,13 +18,13 @@
 struct search {
     const struct wb_mat *weight;
     size_t n;
-    double *u, *v;           /* potentials */
-    size_t *column, *row;    /* of row i, of column j; NONE = free */
-    double *distance;        /* of each column from the row that is being added */
-    size_t *from;            /* the row before the column on that path */
-    size_t *scanned;         /* columns in the order they were reached */
+    double *u, *v;        /* potentials */
+    size_t *column, *row; /* of row i, of column j; NONE = free */
+    double *distance;     /* of each column from the row that is being added */
+    size_t *from;         /* the row before the column on that path */
+    size_t *scanned;      /* columns in the order they were reached */
     bool *reached;
-    double *cost;            /* one row of costs */
+    double *cost; /* one row of costs */
 };
 
 static bool search_init(struct search *s, const struct wb_mat *weight, struct wb_err *err)
@@ -41,8 +41,9 @@ static bool search_init(struct search *s, const struct wb_mat *weight, struct wb
     s->scanned = calloc(n, sizeof *s->scanned);
     s->reached = calloc(n, sizeof *s->reached);
     s->cost = calloc(n, sizeof *s->cost);
-    if (s->u == NULL || s->v == NULL || s->column == NULL || s->row == NULL || s->distance == NULL
-        || s->from == NULL || s->scanned == NULL || s->reached == NULL || s->cost == NULL)
+    if (s->u == NULL || s->v == NULL || s->column == NULL || s->row == NULL ||
+        s->distance == NULL || s->from == NULL || s->scanned == NULL || s->reached == NULL ||
+        s->cost == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for an assignment of %zu rows", n);
     for (size_t i = 0; i < n; i++)
         s->column[i] = s->row[i] = NONE;
@@ -185,9 +186,9 @@ bool wb_dense_assignment(const struct wb_mat *weight, struct wb_mat *column, str
     struct search s;
     bool ok;
 
-    if (!wb_mat_check_shape(weight, weight, "weight", n, n, err)
-        || !wb_mat_check_shape(column, weight, "column", 1, n, err)
-        || !wb_mat_check_finite(weight, "weight", err))
+    if (!wb_mat_check_shape(weight, weight, "weight", n, n, err) ||
+        !wb_mat_check_shape(column, weight, "column", 1, n, err) ||
+        !wb_mat_check_finite(weight, "weight", err))
         return false;
     if (n == 0)
         return true;

@@ -8,7 +8,7 @@
 #define BUCKETS 4096 /* a power of two */
 
 struct item {
-    struct item *next;         /* in the bucket */
+    struct item *next; /* in the bucket */
     struct item *newer, *older;
     struct wb_hash key;
     size_t n;

@@ -1,7 +1,8 @@
 /* app/graph/compile.c - from streams to instructions.
  *
- * Values are found by hash, so equal subexpressions are computed once however they were built. A value is a
- * scalar known now, or a virtual register; registers are assigned in a second walk, when last uses are known. */
+ * Values are found by hash, so equal subexpressions are computed once however they were built. A
+ * value is a scalar known now, or a virtual register; registers are assigned in a second walk,
+ * when last uses are known. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,8 +72,9 @@ static struct wb_instr *add_instr(struct compiler *c, enum wb_code_op code, int 
         p->instr = more;
         p->instr_cap = cap;
     }
-    p->instr[p->instrs] = (struct wb_instr){ .code = (uint8_t)code, .sub = (uint8_t)sub,
-                                             .dst = NONE, .a = NONE, .b = NONE, .c = NONE };
+    p->instr[p->instrs] = (struct wb_instr){
+        .code = (uint8_t)code, .sub = (uint8_t)sub, .dst = NONE, .a = NONE, .b = NONE, .c = NONE
+    };
     return &p->instr[p->instrs++];
 }
 
@@ -86,7 +88,9 @@ static bool define(struct compiler *c, struct wb_hash hash, bool scalar, float n
     v = find(c, hash);
     if (!v->used)
         c->count++;
-    *v = (struct value){ .hash = hash, .used = true, .scalar = scalar, .number = number, .reg = reg };
+    *v = (struct value){
+        .hash = hash, .used = true, .scalar = scalar, .number = number, .reg = reg
+    };
     return true;
 }
 
@@ -133,7 +137,9 @@ static bool slot_of(struct compiler *c, struct wb_node *n, size_t *index)
         return out_of_memory(c);
     p->slot = more;
     p->slot[p->slots++] = (struct wb_slot){
-        .node = n, .source = source, .dtype = n->dtype,
+        .node = n,
+        .source = source,
+        .dtype = n->dtype,
         .view = n->op == WB_OP_VIEW && !n->u.view.whole ? &n->u.view : NULL,
         .element_bytes = p->extent == WB_EXTENT_BYTES ? 1 : wb_dtype_bits(n->dtype) / 8,
     };
@@ -170,7 +176,8 @@ static bool emit_held(struct compiler *c, struct wb_node *n)
 static bool emit_view_of_buffer(struct compiler *c, struct wb_node *n)
 {
     const struct wb_held *held = wb_held_find(c->p->table, n->in[0]);
-    struct wb_instr *load = add_instr(c, n->u.view.whole ? WB_CODE_LOAD_BUFFER : WB_CODE_LOAD_VIEW, 0);
+    struct wb_instr *load =
+        add_instr(c, n->u.view.whole ? WB_CODE_LOAD_BUFFER : WB_CODE_LOAD_VIEW, 0);
 
     if (load != NULL) {
         load->data = held->f32;
@@ -199,18 +206,33 @@ static bool fold(struct compiler *c, const struct wb_node *n, const float *x)
     uint8_t raw[8];
 
     switch ((enum wb_op)n->op) {
-    case WB_OP_UNARY: k->unary[n->sub](1, &x[0], &out); break;
-    case WB_OP_BINARY: k->binary[n->sub](1, &x[0], &x[1], &out); break;
-    case WB_OP_WHERE: k->where(1, &x[0], &x[1], &x[2], &out); break;
-    case WB_OP_LERP: k->lerp(1, &x[0], &x[1], x[2], &out); break;
-    case WB_OP_FMA: k->fma_vs(1, &x[0], x[1], &x[2], &out); break;
-    case WB_OP_CLAMP: k->clamp(1, x, (float)n->u.range.low, (float)n->u.range.high, &out); break;
-    case WB_OP_NAN_TO: k->nan_to(1, x, (float)n->u.number, &out); break;
+    case WB_OP_UNARY:
+        k->unary[n->sub](1, &x[0], &out);
+        break;
+    case WB_OP_BINARY:
+        k->binary[n->sub](1, &x[0], &x[1], &out);
+        break;
+    case WB_OP_WHERE:
+        k->where(1, &x[0], &x[1], &x[2], &out);
+        break;
+    case WB_OP_LERP:
+        k->lerp(1, &x[0], &x[1], x[2], &out);
+        break;
+    case WB_OP_FMA:
+        k->fma_vs(1, &x[0], x[1], &x[2], &out);
+        break;
+    case WB_OP_CLAMP:
+        k->clamp(1, x, (float)n->u.range.low, (float)n->u.range.high, &out);
+        break;
+    case WB_OP_NAN_TO:
+        k->nan_to(1, x, (float)n->u.number, &out);
+        break;
     case WB_OP_CAST:
         k->narrow[n->sub](1, x, raw);
         k->widen[n->sub](1, raw, &out);
         break;
-    default: break;
+    default:
+        break;
     }
     return define(c, n->hash, true, out, NONE);
 }
@@ -225,9 +247,11 @@ static bool emit_binary(struct compiler *c, struct wb_node *n)
         return define(c, n->hash, false, 0, x.reg);
     if (x.scalar && n->sub == WB_BINARY_mul && x.number == 1)
         return define(c, n->hash, false, 0, y.reg);
-    instr = add_instr(c, x.scalar   ? WB_CODE_BINARY_SV
-                         : y.scalar ? WB_CODE_BINARY_VS
-                                    : WB_CODE_BINARY, n->sub);
+    instr = add_instr(c,
+                      x.scalar   ? WB_CODE_BINARY_SV
+                      : y.scalar ? WB_CODE_BINARY_VS
+                                 : WB_CODE_BINARY,
+                      n->sub);
     if (instr == NULL)
         return false;
     instr->a = x.scalar ? y.reg : x.reg;
@@ -239,7 +263,9 @@ static bool emit_binary(struct compiler *c, struct wb_node *n)
 /* where, lerp, fma: vectors in registers, the factor of the last two a scalar. */
 static bool emit_ternary(struct compiler *c, struct wb_node *n)
 {
-    enum wb_code_op code = n->op == WB_OP_WHERE ? WB_CODE_WHERE : n->op == WB_OP_LERP ? WB_CODE_LERP : WB_CODE_FMA_VS;
+    enum wb_code_op code = n->op == WB_OP_WHERE  ? WB_CODE_WHERE
+                           : n->op == WB_OP_LERP ? WB_CODE_LERP
+                                                 : WB_CODE_FMA_VS;
     int factor = n->op == WB_OP_WHERE ? -1 : n->op == WB_OP_LERP ? 2 : 1;
     uint32_t reg[3] = { NONE, NONE, NONE };
     struct wb_instr *instr;
@@ -275,8 +301,9 @@ static bool is_verified(const struct wb_program *p, const struct wb_node *guard)
 static bool emit_unary(struct compiler *c, struct wb_node *n)
 {
     static const uint8_t code[] = {
-        [WB_OP_UNARY] = WB_CODE_UNARY, [WB_OP_CLAMP] = WB_CODE_CLAMP, [WB_OP_NAN_TO] = WB_CODE_NAN_TO,
-        [WB_OP_CAST] = WB_CODE_CAST, [WB_OP_GUARD] = WB_CODE_GUARD,
+        [WB_OP_UNARY] = WB_CODE_UNARY,   [WB_OP_CLAMP] = WB_CODE_CLAMP,
+        [WB_OP_NAN_TO] = WB_CODE_NAN_TO, [WB_OP_CAST] = WB_CODE_CAST,
+        [WB_OP_GUARD] = WB_CODE_GUARD,
     };
     struct value x = *find(c, n->in[0]->hash);
     struct wb_instr *instr;
@@ -320,7 +347,8 @@ static bool emit_elementwise(struct compiler *c, struct wb_node *n)
 static bool emit_spread(struct compiler *c, struct wb_node *n)
 {
     const struct wb_held *held = wb_held_find(c->p->table, n->in[0]);
-    struct wb_instr *instr = add_instr(c, n->op == WB_OP_PER_ROW ? WB_CODE_PER_ROW : WB_CODE_PER_COLUMN, 0);
+    struct wb_instr *instr =
+        add_instr(c, n->op == WB_OP_PER_ROW ? WB_CODE_PER_ROW : WB_CODE_PER_COLUMN, 0);
 
     if (instr != NULL) {
         instr->data_double = held->f64 != NULL;
@@ -410,7 +438,8 @@ static bool emit_drain(struct compiler *c, size_t i)
     return true;
 }
 
-/* Registers: each virtual one gets a place when it is defined, and gives it back after its last use. */
+/* Registers: each virtual one gets a place when it is defined, and gives it back after its last
+ * use. */
 static bool assign(struct compiler *c)
 {
     struct wb_program *p = c->p;

@@ -25,8 +25,8 @@ static bool core_too_old(void)
 {
     const char *core = openblas_get_corename();
 
-    return __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f")
-           && (strcmp(core, "Haswell") == 0 || strcmp(core, "Zen") == 0);
+    return __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f") &&
+           (strcmp(core, "Haswell") == 0 || strcmp(core, "Zen") == 0);
 }
 #else
 static bool core_too_old(void)
@@ -53,8 +53,7 @@ const char *wb_dense_core(void)
 
 /* --- what all of them need -------------------------------------------------------------------- */
 
-bool wb_mat_new(struct wb_mat *m, enum wb_dtype dtype, size_t rows, size_t cols,
-                struct wb_err *err)
+bool wb_mat_new(struct wb_mat *m, enum wb_dtype dtype, size_t rows, size_t cols, struct wb_err *err)
 {
     *m = (struct wb_mat){ .dtype = dtype, .rows = rows, .cols = cols };
     m->data = calloc(rows * cols == 0 ? 1 : rows * cols, item_size(m));
@@ -103,8 +102,7 @@ bool wb_mat_check_finite(const struct wb_mat *a, const char *name, struct wb_err
     return true;
 }
 
-bool wb_lapack_check(lapack_int info, const char *routine, const char *positive,
-                     struct wb_err *err)
+bool wb_lapack_check(lapack_int info, const char *routine, const char *positive, struct wb_err *err)
 {
     if (info == 0)
         return true;
@@ -123,9 +121,9 @@ bool wb_dense_matmul(const struct wb_mat *a, const struct wb_mat *b, struct wb_m
 {
     int m = (int)a->rows, k = (int)a->cols, n = (int)b->cols;
 
-    if (!wb_mat_check_shape(a, a, "a", a->rows, a->cols, err)
-        || !wb_mat_check_shape(b, a, "b", a->cols, b->cols, err)
-        || !wb_mat_check_shape(c, a, "c", a->rows, b->cols, err))
+    if (!wb_mat_check_shape(a, a, "a", a->rows, a->cols, err) ||
+        !wb_mat_check_shape(b, a, "b", a->cols, b->cols, err) ||
+        !wb_mat_check_shape(c, a, "c", a->rows, b->cols, err))
         return false;
     if (m == 0 || n == 0)
         return true;
@@ -225,18 +223,17 @@ bool wb_dense_svd(const struct wb_mat *a, struct wb_mat *u, struct wb_mat *s, st
                   fvt = *vt; /* of full rank: the outputs themselves when keep == r */
     bool ok = true;
 
-    if (!wb_mat_check_shape(a, a, "a", a->rows, a->cols, err)
-        || !wb_mat_check_shape(s, a, "s", 1, smaller(keep, r), err)
-        || !wb_mat_check_shape(u, a, "u", a->rows, keep, err)
-        || !wb_mat_check_shape(vt, a, "vt", keep, a->cols, err)
-        || !wb_mat_check_finite(a, "a", err))
+    if (!wb_mat_check_shape(a, a, "a", a->rows, a->cols, err) ||
+        !wb_mat_check_shape(s, a, "s", 1, smaller(keep, r), err) ||
+        !wb_mat_check_shape(u, a, "u", a->rows, keep, err) ||
+        !wb_mat_check_shape(vt, a, "vt", keep, a->cols, err) || !wb_mat_check_finite(a, "a", err))
         return false;
     if (keep == 0)
         return true;
     if (keep < r) {
         fu.data = fs.data = fvt.data = NULL;
-        ok = wb_mat_new(&fu, a->dtype, a->rows, r, err) && wb_mat_new(&fs, a->dtype, 1, r, err)
-             && wb_mat_new(&fvt, a->dtype, r, a->cols, err);
+        ok = wb_mat_new(&fu, a->dtype, a->rows, r, err) && wb_mat_new(&fs, a->dtype, 1, r, err) &&
+             wb_mat_new(&fvt, a->dtype, r, a->cols, err);
     }
     ok = ok && svd_full(a, &fu, &fs, &fvt, err);
     if (ok && keep < r) {
@@ -285,8 +282,8 @@ bool wb_dense_qr(const struct wb_mat *a, struct wb_mat *q, struct wb_mat *rr, st
     struct wb_mat tau, *work = m >= n ? q : rr; /* the output of a's own shape */
     bool ok;
 
-    if (!wb_mat_check_shape(a, a, "a", m, n, err) || !wb_mat_check_shape(q, a, "q", m, r, err)
-        || !wb_mat_check_shape(rr, a, "r", r, n, err) || !wb_mat_check_finite(a, "a", err))
+    if (!wb_mat_check_shape(a, a, "a", m, n, err) || !wb_mat_check_shape(q, a, "q", m, r, err) ||
+        !wb_mat_check_shape(rr, a, "r", r, n, err) || !wb_mat_check_finite(a, "a", err))
         return false;
     if (r == 0)
         return true;
@@ -320,10 +317,9 @@ bool wb_dense_eigh(const struct wb_mat *a, struct wb_mat *values, struct wb_mat 
     size_t n = a->rows;
     lapack_int order = (lapack_int)n, info;
 
-    if (!wb_mat_check_shape(a, a, "a", n, n, err)
-        || !wb_mat_check_shape(values, a, "values", 1, n, err)
-        || !wb_mat_check_shape(vectors, a, "vectors", n, n, err)
-        || !wb_mat_check_finite(a, "a", err))
+    if (!wb_mat_check_shape(a, a, "a", n, n, err) ||
+        !wb_mat_check_shape(values, a, "values", 1, n, err) ||
+        !wb_mat_check_shape(vectors, a, "vectors", n, n, err) || !wb_mat_check_finite(a, "a", err))
         return false;
     if (n == 0)
         return true;

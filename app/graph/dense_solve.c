@@ -54,8 +54,8 @@ bool wb_dense_inverse(const struct wb_mat *a, struct wb_mat *out, struct wb_err 
     lapack_int *pivots;
     bool ok;
 
-    if (!wb_mat_check_shape(a, a, "a", n, n, err) || !wb_mat_check_shape(out, a, "out", n, n, err)
-        || !wb_mat_check_finite(a, "a", err))
+    if (!wb_mat_check_shape(a, a, "a", n, n, err) ||
+        !wb_mat_check_shape(out, a, "out", n, n, err) || !wb_mat_check_finite(a, "a", err))
         return false;
     if (n == 0)
         return true;
@@ -106,9 +106,10 @@ bool wb_dense_solve(const struct wb_mat *a, const struct wb_mat *b, struct wb_ma
     lapack_int *pivots;
     bool ok;
 
-    if (!wb_mat_check_shape(a, a, "a", n, n, err) || !wb_mat_check_shape(b, a, "b", n, b->cols, err)
-        || !wb_mat_check_shape(x, a, "x", n, b->cols, err) || !wb_mat_check_finite(a, "a", err)
-        || !wb_mat_check_finite(b, "b", err))
+    if (!wb_mat_check_shape(a, a, "a", n, n, err) ||
+        !wb_mat_check_shape(b, a, "b", n, b->cols, err) ||
+        !wb_mat_check_shape(x, a, "x", n, b->cols, err) || !wb_mat_check_finite(a, "a", err) ||
+        !wb_mat_check_finite(b, "b", err))
         return false;
     if (n == 0)
         return true;
@@ -141,8 +142,8 @@ static bool minimum_norm(const struct wb_mat *a, const struct wb_mat *b, struct 
     double epsilon = (double)longer * (is_f32(a) ? (double)FLT_EPSILON : DBL_EPSILON);
     struct wb_mat at = { .data = NULL }, bt = { .data = NULL }, s = { .data = NULL };
     lapack_int rank, info;
-    bool ok = wb_mat_new(&at, a->dtype, n, m, err) && wb_mat_new(&bt, a->dtype, k, longer, err)
-              && wb_mat_new(&s, a->dtype, 1, smaller(m, n), err);
+    bool ok = wb_mat_new(&at, a->dtype, n, m, err) && wb_mat_new(&bt, a->dtype, k, longer, err) &&
+              wb_mat_new(&s, a->dtype, 1, smaller(m, n), err);
 
     if (ok) {
         transpose(a, &at, m);
@@ -182,9 +183,9 @@ static bool ridge_solve(const struct wb_mat *a, const struct wb_mat *b, double r
     int m = (int)a->rows, n = (int)a->cols, k = (int)b->cols;
     struct wb_mat da = { .data = NULL }, db = { .data = NULL }, gram = { .data = NULL },
                   dx = { .data = NULL };
-    bool ok = to_double(&da, a, err) && to_double(&db, b, err)
-              && wb_mat_new(&gram, WB_DTYPE_F64, a->cols, a->cols, err)
-              && wb_mat_new(&dx, WB_DTYPE_F64, a->cols, b->cols, err);
+    bool ok = to_double(&da, a, err) && to_double(&db, b, err) &&
+              wb_mat_new(&gram, WB_DTYPE_F64, a->cols, a->cols, err) &&
+              wb_mat_new(&dx, WB_DTYPE_F64, a->cols, b->cols, err);
 
     if (ok) {
         cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, n, m, 1.0, da.data, n, 0.0, gram.data,
@@ -194,7 +195,7 @@ static bool ridge_solve(const struct wb_mat *a, const struct wb_mat *b, double r
         for (size_t i = 0; i < a->cols; i++)
             set(&gram, i * a->cols + i, get(&gram, i * a->cols + i) + ridge);
         ok = wb_lapack_check(LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', n, gram.data, n), "potrf",
-                        "a^T a + ridge is not positive definite: the ridge is too small", err);
+                             "a^T a + ridge is not positive definite: the ridge is too small", err);
     }
     if (ok) {
         triangle_solve(&gram, &dx, CblasLower, CblasNoTrans, CblasNonUnit);
@@ -212,10 +213,10 @@ static bool ridge_solve(const struct wb_mat *a, const struct wb_mat *b, double r
 bool wb_dense_least_squares(const struct wb_mat *a, const struct wb_mat *b, double ridge,
                             struct wb_mat *x, struct wb_err *err)
 {
-    if (!wb_mat_check_shape(a, a, "a", a->rows, a->cols, err)
-        || !wb_mat_check_shape(b, a, "b", a->rows, b->cols, err)
-        || !wb_mat_check_shape(x, a, "x", a->cols, b->cols, err)
-        || !wb_mat_check_finite(a, "a", err) || !wb_mat_check_finite(b, "b", err))
+    if (!wb_mat_check_shape(a, a, "a", a->rows, a->cols, err) ||
+        !wb_mat_check_shape(b, a, "b", a->rows, b->cols, err) ||
+        !wb_mat_check_shape(x, a, "x", a->cols, b->cols, err) ||
+        !wb_mat_check_finite(a, "a", err) || !wb_mat_check_finite(b, "b", err))
         return false;
     if (!(ridge >= 0) || !isfinite(ridge))
         return wb_fail(err, WB_EARG, "ridge %g: must be finite and not negative", ridge);

@@ -101,7 +101,8 @@ bool wb_model_clear(struct wb_model *draft)
     return wb_model_index(draft, NULL);
 }
 
-bool wb_model_set(struct wb_model *draft, const char *name, struct wb_node *node, struct wb_err *err)
+bool wb_model_set(struct wb_model *draft, const char *name, struct wb_node *node,
+                  struct wb_err *err)
 {
     struct wb_entry *entry = (struct wb_entry *)wb_model_find(draft, name);
 
@@ -172,7 +173,9 @@ bool wb_model_add_note(struct wb_model *draft, const char *tensor, const char *k
 {
     struct wb_step *step;
     struct wb_note note = { .tensor = wb_arena_strdup(&draft->arena, tensor),
-                            .key = wb_arena_strdup(&draft->arena, key), .total = total, .weight = weight };
+                            .key = wb_arena_strdup(&draft->arena, key),
+                            .total = total,
+                            .weight = weight };
 
     if (draft->steps == 0)
         return wb_fail(err, WB_EARG, "a note without a step");
@@ -187,9 +190,11 @@ bool wb_model_add_note(struct wb_model *draft, const char *tensor, const char *k
     return true;
 }
 
-bool wb_model_add_file(struct wb_model *draft, const char *name, const char *text, struct wb_err *err)
+bool wb_model_add_file(struct wb_model *draft, const char *name, const char *text,
+                       struct wb_err *err)
 {
-    struct wb_model_file file = { wb_arena_strdup(&draft->arena, name), wb_arena_strdup(&draft->arena, text) };
+    struct wb_model_file file = { wb_arena_strdup(&draft->arena, name),
+                                  wb_arena_strdup(&draft->arena, text) };
 
     if (file.name == NULL || file.text == NULL ||
         !wb_model_grow((void **)&draft->file, draft->files, sizeof *draft->file))
@@ -225,8 +230,8 @@ bool wb_model_freeze(struct wb_model *draft, struct wb_err *err)
     }
     if (ok) {
         wb_arch_unref(draft->arch);
-        draft->arch = wb_arch_match(draft->set, draft->has_config ? draft->config : NULL, name, shape,
-                                    draft->count, err);
+        draft->arch = wb_arch_match(draft->set, draft->has_config ? draft->config : NULL, name,
+                                    shape, draft->count, err);
         ok = draft->arch != NULL;
     }
     for (size_t i = 0; ok && i < draft->count; i++)

@@ -38,7 +38,8 @@ void wb_drain_start(const struct wb_program *p, struct wb_work *w)
     }
 }
 
-bool wb_drain_reserve(const struct wb_program *p, struct wb_work *w, size_t tile, struct wb_err *err)
+bool wb_drain_reserve(const struct wb_program *p, struct wb_work *w, size_t tile,
+                      struct wb_err *err)
 {
     size_t n = wb_tile_count(&p->geometry, tile);
 
@@ -49,7 +50,8 @@ bool wb_drain_reserve(const struct wb_program *p, struct wb_work *w, size_t tile
 
         if (!keeps_bytes(d))
             continue;
-        bytes = n * (d->kind == WB_DRAIN_COPY ? p->slot[d->slot].element_bytes : wb_dtype_bits(d->dtype) / 8);
+        bytes = n * (d->kind == WB_DRAIN_COPY ? p->slot[d->slot].element_bytes
+                                              : wb_dtype_bits(d->dtype) / 8);
         if (!wb_buffer_reserve(out, bytes, err))
             return false;
         out->used = bytes;
@@ -86,16 +88,36 @@ static void feed_reduce(const struct wb_drain *d, struct wb_drain_state *s, size
     const struct wb_kernels *k = wb_kernels();
 
     switch (d->op) {
-    case WB_REDUCE_SUM: k->sum(n, x, s->lanes[0]); break;
-    case WB_REDUCE_SUM_ABS: k->sum_abs(n, x, s->lanes[0]); break;
-    case WB_REDUCE_SUM_SQUARES: k->sum_squares(n, x, s->lanes[0]); break;
-    case WB_REDUCE_DOT: k->dot(n, x, y, s->lanes[0]); break;
-    case WB_REDUCE_MIN: k->min(n, x, &s->running); break;
-    case WB_REDUCE_MAX: k->max(n, x, &s->running); break;
-    case WB_REDUCE_ABSMAX: k->absmax(n, x, &s->running); break;
-    case WB_REDUCE_COUNT: s->count += k->count_nonzero(n, x); break;
-    case WB_REDUCE_STATS: k->stats(n, x, &s->stats, s->lanes); break;
-    case WB_REDUCE_PAIR_STATS: k->pair_stats(n, x, y, &s->pair, s->lanes); break;
+    case WB_REDUCE_SUM:
+        k->sum(n, x, s->lanes[0]);
+        break;
+    case WB_REDUCE_SUM_ABS:
+        k->sum_abs(n, x, s->lanes[0]);
+        break;
+    case WB_REDUCE_SUM_SQUARES:
+        k->sum_squares(n, x, s->lanes[0]);
+        break;
+    case WB_REDUCE_DOT:
+        k->dot(n, x, y, s->lanes[0]);
+        break;
+    case WB_REDUCE_MIN:
+        k->min(n, x, &s->running);
+        break;
+    case WB_REDUCE_MAX:
+        k->max(n, x, &s->running);
+        break;
+    case WB_REDUCE_ABSMAX:
+        k->absmax(n, x, &s->running);
+        break;
+    case WB_REDUCE_COUNT:
+        s->count += k->count_nonzero(n, x);
+        break;
+    case WB_REDUCE_STATS:
+        k->stats(n, x, &s->stats, s->lanes);
+        break;
+    case WB_REDUCE_PAIR_STATS:
+        k->pair_stats(n, x, y, &s->pair, s->lanes);
+        break;
     }
 }
 
@@ -117,20 +139,29 @@ static float extreme(enum wb_reduce op, float running, float x)
 {
     if (isnan(running) || isnan(x))
         return NAN;
-    return op == WB_REDUCE_MIN ? fminf(running, x) : fmaxf(running, op == WB_REDUCE_MAX ? x : fabsf(x));
+    return op == WB_REDUCE_MIN ? fminf(running, x)
+                               : fmaxf(running, op == WB_REDUCE_MAX ? x : fabsf(x));
 }
 
-static void feed_columns(const struct wb_drain *d, struct wb_drain_state *s, size_t n, size_t column,
-                         const float *x, const float *y)
+static void feed_columns(const struct wb_drain *d, struct wb_drain_state *s, size_t n,
+                         size_t column, const float *x, const float *y)
 {
     const struct wb_kernels *k = wb_kernels();
     double *acc = s->columns + column;
 
     switch (d->op) {
-    case WB_REDUCE_SUM: k->column_sum(n, x, acc); break;
-    case WB_REDUCE_SUM_ABS: k->column_sum_abs(n, x, acc); break;
-    case WB_REDUCE_SUM_SQUARES: k->column_sum_squares(n, x, acc); break;
-    case WB_REDUCE_DOT: k->column_dot(n, x, y, acc); break;
+    case WB_REDUCE_SUM:
+        k->column_sum(n, x, acc);
+        break;
+    case WB_REDUCE_SUM_ABS:
+        k->column_sum_abs(n, x, acc);
+        break;
+    case WB_REDUCE_SUM_SQUARES:
+        k->column_sum_squares(n, x, acc);
+        break;
+    case WB_REDUCE_DOT:
+        k->column_dot(n, x, y, acc);
+        break;
     case WB_REDUCE_COUNT:
         for (size_t i = 0; i < n; i++)
             acc[i] += x[i] != 0;
@@ -141,8 +172,8 @@ static void feed_columns(const struct wb_drain *d, struct wb_drain_state *s, siz
     }
 }
 
-/* Keys of a row so far sit at the front of the worker's key buffer; at its end the k-th largest is found
- * in the copy behind them. */
+/* Keys of a row so far sit at the front of the worker's key buffer; at its end the k-th largest
+ * is found in the copy behind them. */
 static void finish_row_select(const struct wb_program *p, const struct wb_drain *d, uint32_t *key,
                               uint64_t row)
 {
@@ -170,8 +201,8 @@ static void finish_row_select(const struct wb_program *p, const struct wb_drain 
     out[1] = (double)last;
 }
 
-static void feed_select_rows(const struct wb_program *p, struct wb_work *w, const struct wb_drain *d,
-                             size_t n, uint64_t at, const float *x)
+static void feed_select_rows(const struct wb_program *p, struct wb_work *w,
+                             const struct wb_drain *d, size_t n, uint64_t at, const float *x)
 {
     uint64_t columns = p->geometry.columns;
     uint32_t *row = w->keys + d->keys_at;
@@ -247,7 +278,8 @@ static void feed_bracket(struct wb_work *w, const struct wb_drain *d, struct wb_
     const struct wb_kernels *k = wb_kernels();
     uint32_t *list = w->keys + d->keys_at + (s->listing ? s->listed : 0);
 
-    s->listed += (d->by_value ? k->bracket_signed : k->bracket_abs)(n, x, d->low, d->high, &s->keys, list);
+    s->listed +=
+        (d->by_value ? k->bracket_signed : k->bracket_abs)(n, x, d->low, d->high, &s->keys, list);
 }
 
 void wb_drain_feed(const struct wb_program *p, struct wb_work *w, size_t i, size_t n, uint64_t at,
@@ -261,15 +293,30 @@ void wb_drain_feed(const struct wb_program *p, struct wb_work *w, size_t i, size
         wb_kernels()->narrow[d->dtype](n, x, s->out.bytes + s->out_at);
         s->out_at += n * (wb_dtype_bits(d->dtype) / 8);
         break;
-    case WB_DRAIN_COPY: break;
-    case WB_DRAIN_REDUCE: feed_reduce(d, s, n, x, y); break;
+    case WB_DRAIN_COPY:
+        break;
+    case WB_DRAIN_REDUCE:
+        feed_reduce(d, s, n, x, y);
+        break;
     case WB_DRAIN_REDUCE_ROWS:
-    case WB_DRAIN_REDUCE_COLUMNS: feed_by_row(p, w, i, n, at, x, y); break;
-    case WB_DRAIN_SELECT_ROWS: feed_select_rows(p, w, d, n, at, x); break;
-    case WB_DRAIN_HOLD: memcpy(d->buffer + at, x, n * sizeof *x); break;
-    case WB_DRAIN_BRACKET: feed_bracket(w, d, s, n, x); break;
-    case WB_DRAIN_HISTOGRAM: feed_histogram(d, n, x); break;
-    case WB_DRAIN_FIND: feed_find(d, s, n, at, x); break;
+    case WB_DRAIN_REDUCE_COLUMNS:
+        feed_by_row(p, w, i, n, at, x, y);
+        break;
+    case WB_DRAIN_SELECT_ROWS:
+        feed_select_rows(p, w, d, n, at, x);
+        break;
+    case WB_DRAIN_HOLD:
+        memcpy(d->buffer + at, x, n * sizeof *x);
+        break;
+    case WB_DRAIN_BRACKET:
+        feed_bracket(w, d, s, n, x);
+        break;
+    case WB_DRAIN_HISTOGRAM:
+        feed_histogram(d, n, x);
+        break;
+    case WB_DRAIN_FIND:
+        feed_find(d, s, n, at, x);
+        break;
     }
 }
 
@@ -280,8 +327,9 @@ static void finish_reduce(struct wb_drain *d, struct wb_drain_state *s, size_t t
 
         wb_stats_finish(&s->stats, s->lanes);
         memcpy(d->partial + 9 * tile,
-               (double[]){ (double)t->count, (double)t->nan, (double)t->inf, (double)t->zero, t->sum,
-                           t->sum_squares, (double)t->min, (double)t->max, (double)t->absmax },
+               (double[]){ (double)t->count, (double)t->nan, (double)t->inf, (double)t->zero,
+                           t->sum, t->sum_squares, (double)t->min, (double)t->max,
+                           (double)t->absmax },
                9 * sizeof(double));
     } else if (d->op == WB_REDUCE_PAIR_STATS) {
         const struct wb_pair_stats *t = &s->pair;
@@ -296,8 +344,8 @@ static void finish_reduce(struct wb_drain *d, struct wb_drain_state *s, size_t t
     }
 }
 
-static bool finish_bracket(struct wb_work *w, struct wb_drain *d, struct wb_drain_state *s, size_t tile,
-                           struct wb_err *err)
+static bool finish_bracket(struct wb_work *w, struct wb_drain *d, struct wb_drain_state *s,
+                           size_t tile, struct wb_err *err)
 {
     struct wb_key_tile *t = &d->tile[tile];
 
@@ -333,7 +381,9 @@ bool wb_drain_finish(const struct wb_program *p, struct wb_work *w, size_t tile,
         if (cx->progress != NULL)
             atomic_fetch_add_explicit(&cx->progress->bytes_done, s->out.used, memory_order_relaxed);
         if (!wb_output_put(d->output, cx->sink, tile,
-                           p->geometry.count == 0 ? 0 : run.first * (s->out.used / wb_tile_count(&p->geometry, tile)),
+                           p->geometry.count == 0
+                               ? 0
+                               : run.first * (s->out.used / wb_tile_count(&p->geometry, tile)),
                            &s->out, err))
             return false;
     }

@@ -15,9 +15,9 @@ struct wb_drain_state {
     struct wb_stats stats;
     struct wb_pair_stats pair;
     struct wb_bracket_counts keys;
-    size_t listed;            /* keys in the worker's key buffer */
+    size_t listed; /* keys in the worker's key buffer */
     bool listing;
-    double *columns;          /* of the span, borrowed from the drain */
+    double *columns; /* of the span, borrowed from the drain */
     struct wb_buffer out;
     size_t out_at;
 };
@@ -35,7 +35,8 @@ struct wb_work {
 /* Before a tile. */
 void wb_drain_start(const struct wb_program *p, struct wb_work *w);
 /* Room for the bytes that the tile writes. */
-bool wb_drain_reserve(const struct wb_program *p, struct wb_work *w, size_t tile, struct wb_err *err);
+bool wb_drain_reserve(const struct wb_program *p, struct wb_work *w, size_t tile,
+                      struct wb_err *err);
 /* Before the tiles of a span: sums of columns. */
 bool wb_drain_start_span(const struct wb_program *p, struct wb_work *w, size_t span,
                          struct wb_err *err);

@@ -1,7 +1,8 @@
 /* app/graph/eval.c - the scheduler: workers take tiles of jobs, oldest job first.
  *
- * One lock guards which unit is whose. A worker that takes the last result of a wave advances the job itself, outside
- * of the lock; meanwhile the others work on younger jobs, as many as the budget lets in. */
+ * One lock guards which unit is whose. A worker that takes the last result of a wave advances
+ * the job itself, outside of the lock; meanwhile the others work on younger jobs, as many as the
+ * budget lets in. */
 #include "app/graph/eval.h"
 
 #include <pthread.h>
@@ -23,9 +24,9 @@ struct scheduler {
     int threads;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct wb_job **active;  /* in order of age */
+    struct wb_job **active; /* in order of age */
     size_t actives, actives_max, next;
-    bool stopped;            /* failed or cancelled */
+    bool stopped; /* failed or cancelled */
     struct wb_err *err;
 };
 
@@ -34,7 +35,8 @@ static void stop(struct scheduler *s, const struct wb_err *why)
     if (!s->stopped)
         wb_err_move(s->err, why);
     s->stopped = true;
-    for (size_t i = 0; i < s->actives; i++) { /* nobody is in the outputs of a job that is advancing */
+    for (size_t i = 0; i < s->actives;
+         i++) { /* nobody is in the outputs of a job that is advancing */
         const struct wb_job *j = s->active[i];
 
         for (size_t t = j->first; !j->advancing && t < j->first + j->count; t++)
@@ -43,14 +45,16 @@ static void stop(struct scheduler *s, const struct wb_err *why)
     pthread_cond_broadcast(&s->changed);
 }
 
-static bool take_unit(struct scheduler *s, struct wb_job **job, struct wb_program **program, size_t *unit)
+static bool take_unit(struct scheduler *s, struct wb_job **job, struct wb_program **program,
+                      size_t *unit)
 {
     for (size_t i = 0; i < s->actives; i++) {
         struct wb_job *j = s->active[i];
 
         if (j->advancing)
             continue;
-        while (j->pass_at < j->passes && j->unit_at >= wb_program_units(j->pass[j->pass_at].program)) {
+        while (j->pass_at < j->passes &&
+               j->unit_at >= wb_program_units(j->pass[j->pass_at].program)) {
             j->pass_at++;
             j->unit_at = 0;
         }
@@ -133,8 +137,8 @@ static void start_job(struct scheduler *s, struct wb_work *work)
     advance(s, job, work);
 }
 
-static void run_unit(struct scheduler *s, struct wb_job *job, struct wb_program *program, size_t unit,
-                     struct wb_work *work)
+static void run_unit(struct scheduler *s, struct wb_job *job, struct wb_program *program,
+                     size_t unit, struct wb_work *work)
 {
     struct wb_err err = { .code = WB_OK };
     bool ok;
@@ -198,7 +202,8 @@ static void total_bytes(const struct wb_jobs *jobs, uint64_t *read, uint64_t *wr
         *read += jobs->job[j].source_bytes * jobs->job[j].depth;
     for (size_t t = 0; t < jobs->targets; t++)
         if (jobs->target[t].target.write)
-            *written += jobs->target[t].node->count * wb_dtype_bits(jobs->target[t].target.dtype) / 8;
+            *written +=
+                jobs->target[t].node->count * wb_dtype_bits(jobs->target[t].target.dtype) / 8;
 }
 
 static bool run(struct scheduler *s, const struct wb_eval *how)
@@ -237,9 +242,13 @@ bool wb_evaluate(const struct wb_eval *how, const struct wb_target *target, size
         if (target[i].write)
             return wb_fail(s.err, WB_EARG, "a sample cannot be written");
     ok = wb_jobs_plan(&s.jobs, target, count, how->sample, how->cache, s.err);
-    s.context = (struct wb_context){ .table = &s.jobs.table, .sink = sink, .cache = how->cache,
-                                     .progress = how->progress, .cancel = how->cancel };
-    s.how = (struct wb_advance){ .context = &s.context, .parked_max = 2 * (size_t)s.threads,
+    s.context = (struct wb_context){ .table = &s.jobs.table,
+                                     .sink = sink,
+                                     .cache = how->cache,
+                                     .progress = how->progress,
+                                     .cancel = how->cancel };
+    s.how = (struct wb_advance){ .context = &s.context,
+                                 .parked_max = 2 * (size_t)s.threads,
                                  .list_max_keys = s.budget_bytes / 64 };
     if (s.how.list_max_keys < LIST_KEYS_MIN)
         s.how.list_max_keys = LIST_KEYS_MIN;

@@ -1,7 +1,8 @@
 /* app/graph/fuse.c - pairs of instructions made one, where a kernel does both in one loop.
  *
- * Instructions are in single-assignment form here, so a producer whose result is used once can move to its consumer.
- * The fused kernels give the same bits, so nothing depends on what was fused. */
+ * Instructions are in single-assignment form here, so a producer whose result is used once can
+ * move to its consumer. The fused kernels give the same bits, so nothing depends on what was
+ * fused. */
 #include <stdlib.h>
 
 #include "app/graph/instr.h"
@@ -81,8 +82,13 @@ static void fuse_mul(struct fuser *f, struct wb_instr *in)
         if (top == NULL || top->a != x)
             continue;
         f->uses[x]--;
-        *in = (struct wb_instr){ .code = WB_CODE_TOP_KEEP, .sub = top->sub, .dst = in->dst, .a = x,
-                                 .b = NONE, .c = NONE, .threshold = top->threshold,
+        *in = (struct wb_instr){ .code = WB_CODE_TOP_KEEP,
+                                 .sub = top->sub,
+                                 .dst = in->dst,
+                                 .a = x,
+                                 .b = NONE,
+                                 .c = NONE,
+                                 .threshold = top->threshold,
                                  .last_tie = top->last_tie };
         top->code = WB_CODE_NONE;
         return;
@@ -144,7 +150,8 @@ static void drop_dead(struct wb_program *p)
 
 bool wb_program_fuse(struct wb_program *p, unsigned registers)
 {
-    struct fuser f = { .p = p, .def = calloc(registers + 1, sizeof *f.def),
+    struct fuser f = { .p = p,
+                       .def = calloc(registers + 1, sizeof *f.def),
                        .uses = calloc(registers + 1, sizeof *f.uses) };
     bool ok = f.def != NULL && f.uses != NULL;
 

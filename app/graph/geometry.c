@@ -1,7 +1,7 @@
 /* app/graph/geometry.c - tiles, runs and chunks.
  *
- * A shape is seen as `units` of `unit` entries: rows where there are rows, else blocks. A tile takes
- * units_per_tile of the units taken; a sample takes every so-manieth unit. */
+ * A shape is seen as `units` of `unit` entries: rows where there are rows, else blocks. A tile
+ * takes units_per_tile of the units taken; a sample takes every so-manieth unit. */
 #include "app/graph/geometry.h"
 
 #include <string.h>
@@ -68,7 +68,8 @@ static uint64_t taken_unit(const struct wb_geometry *g, uint64_t i)
 
     if (!g->partial)
         return i;
-    return (2 * i + 1) * (g->units / half) + (2 * i + 1) * (g->units % half) / half; /* no overflow */
+    return (2 * i + 1) * (g->units / half) +
+           (2 * i + 1) * (g->units % half) / half; /* no overflow */
 }
 
 static size_t unit_count(const struct wb_geometry *g, uint64_t unit)
@@ -78,7 +79,8 @@ static size_t unit_count(const struct wb_geometry *g, uint64_t unit)
 
 size_t wb_tile_count(const struct wb_geometry *g, size_t tile)
 {
-    uint64_t first = tile * g->units_per_tile, last = least(first + g->units_per_tile, g->units_taken);
+    uint64_t first = tile * g->units_per_tile,
+             last = least(first + g->units_per_tile, g->units_taken);
     size_t n = 0;
 
     if (!g->partial)
@@ -90,7 +92,8 @@ size_t wb_tile_count(const struct wb_geometry *g, size_t tile)
 
 bool wb_tile_run(const struct wb_geometry *g, size_t tile, size_t i, struct wb_stretch *run)
 {
-    uint64_t first = tile * g->units_per_tile, last = least(first + g->units_per_tile, g->units_taken);
+    uint64_t first = tile * g->units_per_tile,
+             last = least(first + g->units_per_tile, g->units_taken);
 
     if (!g->partial) {
         run->first = first * g->unit;

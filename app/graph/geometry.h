@@ -1,9 +1,11 @@
-/* app/graph/geometry.h - how a shape is cut into tiles: the fixed block tree behind every result.
+/* app/graph/geometry.h - how a shape is cut into tiles: the fixed block tree behind every
+ * result.
  *
- * It depends on the shape alone (and on whether a sample is meant), never on threads, budget or what else
- * is computed. A tile holds some 64 Ki entries, whole rows where there are rows; a tile is one or more
- * runs of consecutive entries; a run is worked off in chunks of at most WB_CHUNK entries that, where there
- * are rows, end with a row or at a multiple of WB_CHUNK in it. */
+ * It depends on the shape alone (and on whether a sample is meant), never on threads, budget or
+ * what else is computed. A tile holds some 64 Ki entries, whole rows where there are rows; a
+ * tile is one or more runs of consecutive entries; a run is worked off in chunks of at most
+ * WB_CHUNK entries that, where there are rows, end with a row or at a multiple of WB_CHUNK in
+ * it. */
 #ifndef WB_GRAPH_GEOMETRY_H
 #define WB_GRAPH_GEOMETRY_H
 
@@ -21,9 +23,9 @@
 
 enum wb_extent {
     WB_EXTENT_ALL,
-    WB_EXTENT_SAMPLE, /* some 32 Ki entries: whole rows, evenly spread (blocks where there are no rows) */
-    WB_EXTENT_PROBE,  /* 32 to 256 Ki entries in many short runs, for guessing where an order statistic lies */
-    WB_EXTENT_BYTES,  /* all, in plain stretches without regard to rows: for copying */
+    WB_EXTENT_SAMPLE, /* some 32 Ki entries: whole rows (or blocks), evenly spread */
+    WB_EXTENT_PROBE, /* 32 to 256 Ki entries in many short runs, to bracket a selection */
+    WB_EXTENT_BYTES, /* all, in plain stretches without regard to rows: for copying */
 };
 
 struct wb_stretch {
@@ -33,11 +35,12 @@ struct wb_stretch {
 
 struct wb_geometry {
     uint64_t count, rows, columns;
-    uint64_t visited;        /* entries in all tiles: count, or fewer in a sample */
+    uint64_t visited; /* entries in all tiles: count, or fewer in a sample */
     size_t tiles;
-    size_t tile_max;         /* entries of the largest tile */
+    size_t tile_max; /* entries of the largest tile */
     bool by_row, partial;
-    uint64_t unit, units, units_per_tile, units_taken; /* a tile is so many units of so many entries */
+    uint64_t unit, units, units_per_tile,
+        units_taken; /* a tile is so many units of so many entries */
 };
 
 /* Cannot fail: an empty shape has no tiles. */

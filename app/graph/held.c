@@ -116,21 +116,36 @@ uint64_t wb_held_bytes(const struct wb_node *node)
 static double unary(enum wb_unary op, double x)
 {
     switch (op) {
-    case WB_UNARY_neg: return -x;
-    case WB_UNARY_abs: return fabs(x);
-    case WB_UNARY_sign: return isnan(x) ? x : (double)(x > 0) - (double)(x < 0);
-    case WB_UNARY_sqrt: return sqrt(x);
-    case WB_UNARY_exp: return exp(x);
-    case WB_UNARY_log: return log(x);
-    case WB_UNARY_sin: return sin(x);
-    case WB_UNARY_cos: return cos(x);
-    case WB_UNARY_acos: return acos(x);
-    case WB_UNARY_tanh: return tanh(x);
-    case WB_UNARY_floor: return floor(x);
-    case WB_UNARY_recip: return 1 / x;
-    case WB_UNARY_is_finite: return isfinite(x) ? 1 : 0;
-    case WB_UNARY_is_nan: return isnan(x) ? 1 : 0;
-    case WB_UNARY_COUNT: break;
+    case WB_UNARY_neg:
+        return -x;
+    case WB_UNARY_abs:
+        return fabs(x);
+    case WB_UNARY_sign:
+        return isnan(x) ? x : (double)(x > 0) - (double)(x < 0);
+    case WB_UNARY_sqrt:
+        return sqrt(x);
+    case WB_UNARY_exp:
+        return exp(x);
+    case WB_UNARY_log:
+        return log(x);
+    case WB_UNARY_sin:
+        return sin(x);
+    case WB_UNARY_cos:
+        return cos(x);
+    case WB_UNARY_acos:
+        return acos(x);
+    case WB_UNARY_tanh:
+        return tanh(x);
+    case WB_UNARY_floor:
+        return floor(x);
+    case WB_UNARY_recip:
+        return 1 / x;
+    case WB_UNARY_is_finite:
+        return isfinite(x) ? 1 : 0;
+    case WB_UNARY_is_nan:
+        return isnan(x) ? 1 : 0;
+    case WB_UNARY_COUNT:
+        break;
     }
     return NAN;
 }
@@ -138,20 +153,34 @@ static double unary(enum wb_unary op, double x)
 static double binary(enum wb_binary op, double x, double y)
 {
     switch (op) {
-    case WB_BINARY_add: return x + y;
-    case WB_BINARY_sub: return x - y;
-    case WB_BINARY_mul: return x * y;
-    case WB_BINARY_div: return x / y;
-    case WB_BINARY_min: return isnan(x) || isnan(y) ? NAN : x < y ? x : y;
-    case WB_BINARY_max: return isnan(x) || isnan(y) ? NAN : x > y ? x : y;
-    case WB_BINARY_pow: return pow(x, y);
-    case WB_BINARY_gt: return x > y;
-    case WB_BINARY_lt: return x < y;
-    case WB_BINARY_ge: return x >= y;
-    case WB_BINARY_le: return x <= y;
-    case WB_BINARY_eq: return x == y;
-    case WB_BINARY_ne: return x != y && !isnan(x) && !isnan(y);
-    case WB_BINARY_COUNT: break;
+    case WB_BINARY_add:
+        return x + y;
+    case WB_BINARY_sub:
+        return x - y;
+    case WB_BINARY_mul:
+        return x * y;
+    case WB_BINARY_div:
+        return x / y;
+    case WB_BINARY_min:
+        return isnan(x) || isnan(y) ? NAN : x < y ? x : y;
+    case WB_BINARY_max:
+        return isnan(x) || isnan(y) ? NAN : x > y ? x : y;
+    case WB_BINARY_pow:
+        return pow(x, y);
+    case WB_BINARY_gt:
+        return x > y;
+    case WB_BINARY_lt:
+        return x < y;
+    case WB_BINARY_ge:
+        return x >= y;
+    case WB_BINARY_le:
+        return x <= y;
+    case WB_BINARY_eq:
+        return x == y;
+    case WB_BINARY_ne:
+        return x != y && !isnan(x) && !isnan(y);
+    case WB_BINARY_COUNT:
+        break;
     }
     return NAN;
 }
@@ -188,16 +217,26 @@ static double element(const struct wb_node *n, const struct operand *in, size_t 
     for (size_t k = 0; k < n->n_in; k++)
         x[k] = in[k].value[i * in[k].stride];
     switch ((enum wb_op)n->op) {
-    case WB_OP_UNARY: return unary((enum wb_unary)n->sub, x[0]);
-    case WB_OP_BINARY: return binary((enum wb_binary)n->sub, x[0], x[1]);
-    case WB_OP_WHERE: return x[0] != 0 ? x[1] : x[2];
-    case WB_OP_LERP: return lerp(x[0], x[1], x[2]);
-    case WB_OP_FMA: return fma(x[0], x[1], x[2]);
+    case WB_OP_UNARY:
+        return unary((enum wb_unary)n->sub, x[0]);
+    case WB_OP_BINARY:
+        return binary((enum wb_binary)n->sub, x[0], x[1]);
+    case WB_OP_WHERE:
+        return x[0] != 0 ? x[1] : x[2];
+    case WB_OP_LERP:
+        return lerp(x[0], x[1], x[2]);
+    case WB_OP_FMA:
+        return fma(x[0], x[1], x[2]);
     case WB_OP_CLAMP:
-        return x[0] < n->u.range.low ? n->u.range.low : x[0] > n->u.range.high ? n->u.range.high : x[0];
-    case WB_OP_NAN_TO: return isfinite(x[0]) ? x[0] : n->u.number;
-    case WB_OP_CAST: return cast((enum wb_dtype)n->sub, x[0]);
-    default: return x[0]; /* as */
+        return x[0] < n->u.range.low    ? n->u.range.low
+               : x[0] > n->u.range.high ? n->u.range.high
+                                        : x[0];
+    case WB_OP_NAN_TO:
+        return isfinite(x[0]) ? x[0] : n->u.number;
+    case WB_OP_CAST:
+        return cast((enum wb_dtype)n->sub, x[0]);
+    default:
+        return x[0]; /* as */
     }
 }
 
@@ -235,14 +274,22 @@ static void tally_add(struct tally *t, double x, double y)
 static double tally_get(const struct tally *t, enum wb_reduce op)
 {
     switch (op) {
-    case WB_REDUCE_SUM: return t->sum;
-    case WB_REDUCE_SUM_ABS: return t->abs;
-    case WB_REDUCE_SUM_SQUARES: return t->squares;
-    case WB_REDUCE_DOT: return t->dot;
-    case WB_REDUCE_MIN: return t->min;
-    case WB_REDUCE_MAX: return t->max;
-    case WB_REDUCE_ABSMAX: return t->absmax;
-    default: return t->count;
+    case WB_REDUCE_SUM:
+        return t->sum;
+    case WB_REDUCE_SUM_ABS:
+        return t->abs;
+    case WB_REDUCE_SUM_SQUARES:
+        return t->squares;
+    case WB_REDUCE_DOT:
+        return t->dot;
+    case WB_REDUCE_MIN:
+        return t->min;
+    case WB_REDUCE_MAX:
+        return t->max;
+    case WB_REDUCE_ABSMAX:
+        return t->absmax;
+    default:
+        return t->count;
     }
 }
 
@@ -287,7 +334,8 @@ static void small_pair_stats(double *out, const double *x, const double *y, uint
 static void compute_reduce(const struct wb_held_table *table, struct wb_held *held)
 {
     const struct wb_node *n = held->node, *a = n->in[0];
-    const double *x = wb_held_find(table, a)->f64, *y = wb_held_find(table, n->in[n->n_in - 1])->f64;
+    const double *x = wb_held_find(table, a)->f64,
+                 *y = wb_held_find(table, n->in[n->n_in - 1])->f64;
     uint64_t rows = wb_shape_rows(&a->shape), columns = wb_shape_columns(&a->shape);
     uint64_t inner, outer, step, stride;
 
@@ -355,7 +403,8 @@ bool wb_held_compute(const struct wb_held_table *table, struct wb_held *held, st
     if (n->domain == WB_SMALL) {
         held->f64 = calloc((size_t)n->count + 1, sizeof *held->f64);
         if (held->f64 == NULL)
-            return wb_fail(err, WB_ENOMEM, "no memory for %llu values", (unsigned long long)n->count);
+            return wb_fail(err, WB_ENOMEM, "no memory for %llu values",
+                           (unsigned long long)n->count);
     }
     held->ready = true;
     if (mark_unknown(held))

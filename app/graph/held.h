@@ -1,6 +1,7 @@
 /* app/graph/held.h - values that are kept during an evaluation, and the arithmetic among them.
  *
- * One entry for each distinct held node (by structural hash). SMALL values are doubles, BUFFERs are float32. */
+ * One entry for each distinct held node (by structural hash). SMALL values are doubles, BUFFERs
+ * are float32. */
 #ifndef WB_GRAPH_HELD_H
 #define WB_GRAPH_HELD_H
 
@@ -15,11 +16,11 @@
 struct wb_select;
 
 struct wb_held {
-    struct wb_node *node;     /* borrowed from the targets */
-    bool ready, unknown;      /* unknown: a sample cannot tell; small values are NaN, buffers missing */
-    bool cached;              /* came from, or went into, the cache */
-    double *f64;              /* SMALL: count of them */
-    float *f32;               /* BUFFER */
+    struct wb_node *node; /* borrowed from the targets */
+    bool ready, unknown;  /* unknown: a sample cannot tell; small values are NaN, buffers missing */
+    bool cached;          /* came from, or went into, the cache */
+    double *f64;          /* SMALL: count of them */
+    float *f32;           /* BUFFER */
     struct wb_mat part[3];    /* results of a decomposition until their PART nodes take them */
     struct wb_select *select; /* a selection in progress */
     size_t job, users;        /* the job that computes it; jobs that still need it */

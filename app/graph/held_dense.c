@@ -1,4 +1,5 @@
-/* app/graph/held_dense.c - operands of dense nodes made matrices, results put where they are held. */
+/* app/graph/held_dense.c - operands of dense nodes made matrices, results put where they are
+ * held. */
 #include "app/graph/held_dense.h"
 
 #include <stdlib.h>
@@ -17,7 +18,8 @@ static bool mat_new(struct wb_mat *m, enum wb_dtype dtype, uint64_t rows, uint64
     size_t bytes;
 
     *m = (struct wb_mat){ .dtype = dtype, .rows = (size_t)rows, .cols = (size_t)columns };
-    if (__builtin_mul_overflow(rows * element_bytes(dtype), columns, &bytes) || bytes > SIZE_MAX - 64)
+    if (__builtin_mul_overflow(rows * element_bytes(dtype), columns, &bytes) ||
+        bytes > SIZE_MAX - 64)
         return wb_fail(err, WB_ENOMEM, "a matrix of %llu x %llu", (unsigned long long)rows,
                        (unsigned long long)columns);
     bytes = (bytes + 64) & ~(size_t)63;
@@ -28,7 +30,8 @@ static bool mat_new(struct wb_mat *m, enum wb_dtype dtype, uint64_t rows, uint64
     return true;
 }
 
-static void convert(void *to, enum wb_dtype to_type, const void *from, enum wb_dtype from_type, size_t n)
+static void convert(void *to, enum wb_dtype to_type, const void *from, enum wb_dtype from_type,
+                    size_t n)
 {
     if (to_type == from_type)
         memcpy(to, from, n * element_bytes(to_type));
@@ -128,7 +131,8 @@ static bool decompose(const struct wb_held_table *table, struct wb_held *held, s
     const struct wb_node *n = held->node;
     enum wb_dtype dtype = compute_dtype(n);
     uint64_t rows = dim(n->in[0], 0), columns = dim(n->in[0], 1);
-    uint64_t least = rows < columns ? rows : columns, rank = n->op == WB_OP_SVD ? n->u.index : least;
+    uint64_t least = rows < columns ? rows : columns,
+             rank = n->op == WB_OP_SVD ? n->u.index : least;
     struct wb_mat a = { .data = NULL }, *part = held->part;
     bool ok = mat_of(table, n->in[0], dtype, &a, err);
 
@@ -203,8 +207,8 @@ static bool gather_by(const struct wb_held_table *table, struct wb_held *held, s
 
     for (uint64_t i = 0; i < n->in[1]->count; i++)
         if (!(idx[i] >= 0 && idx[i] < (double)limit))
-            return wb_fail(err, WB_ESHAPE, "gathering %s %g of %llu", n->sub == 0 ? "row" : "column",
-                           idx[i], (unsigned long long)limit);
+            return wb_fail(err, WB_ESHAPE, "gathering %s %g of %llu",
+                           n->sub == 0 ? "row" : "column", idx[i], (unsigned long long)limit);
     for (uint64_t r = 0; r < rows; r++)
         for (uint64_t c = 0; c < columns; c++)
             put(held, r * columns + c,

@@ -1,4 +1,5 @@
-/* app/graph/held_dense.h - dense nodes: from held operands through app/graph/dense.h to held results. */
+/* app/graph/held_dense.h - dense nodes: from held operands through app/graph/dense.h to held
+ * results. */
 #ifndef WB_GRAPH_HELD_DENSE_H
 #define WB_GRAPH_HELD_DENSE_H
 

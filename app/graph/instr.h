@@ -10,11 +10,27 @@ enum wb_code_op {
     WB_CODE_LOAD_SMALL,  /* dst = doubles at data, rounded */
     WB_CODE_LOAD_BUFFER, /* dst = floats at data; NULL: NaN */
     WB_CODE_LOAD_VIEW,   /* dst = floats at data through node's view */
-    WB_CODE_FILL, WB_CODE_UNIFORM, WB_CODE_NORMAL, WB_CODE_BERNOULLI,
-    WB_CODE_UNARY, WB_CODE_BINARY, WB_CODE_BINARY_VS, WB_CODE_BINARY_SV,
-    WB_CODE_WHERE, WB_CODE_LERP, WB_CODE_FMA_VS, WB_CODE_FMA_VV, WB_CODE_CLAMP, WB_CODE_NAN_TO, WB_CODE_CAST,
-    WB_CODE_GUARD, WB_CODE_PER_ROW, WB_CODE_PER_COLUMN, WB_CODE_TOP, WB_CODE_TOP_ROWS,
-    WB_CODE_DRAIN,       /* feed drain number `drain` */
+    WB_CODE_FILL,
+    WB_CODE_UNIFORM,
+    WB_CODE_NORMAL,
+    WB_CODE_BERNOULLI,
+    WB_CODE_UNARY,
+    WB_CODE_BINARY,
+    WB_CODE_BINARY_VS,
+    WB_CODE_BINARY_SV,
+    WB_CODE_WHERE,
+    WB_CODE_LERP,
+    WB_CODE_FMA_VS,
+    WB_CODE_FMA_VV,
+    WB_CODE_CLAMP,
+    WB_CODE_NAN_TO,
+    WB_CODE_CAST,
+    WB_CODE_GUARD,
+    WB_CODE_PER_ROW,
+    WB_CODE_PER_COLUMN,
+    WB_CODE_TOP,
+    WB_CODE_TOP_ROWS,
+    WB_CODE_DRAIN, /* feed drain number `drain` */
     /* what app/graph/fuse.c makes of pairs */
     WB_CODE_LOAD_SUB,     /* slot a - b */
     WB_CODE_LOAD_SUB_FMA, /* (slot a - b) s + c */
@@ -28,9 +44,9 @@ enum wb_code_op {
 
 struct wb_instr {
     uint8_t code, sub;
-    unsigned dst, a, b, c;     /* registers (or the slot of LOAD) */
+    unsigned dst, a, b, c; /* registers (or the slot of LOAD) */
     float s, t;
-    uint32_t threshold;        /* of TOP */
+    uint32_t threshold; /* of TOP */
     uint64_t last_tie;
     const struct wb_node *node;
     const void *data;
@@ -40,12 +56,12 @@ struct wb_instr {
 
 /* A tensor (or view of one) that is read tile by tile. */
 struct wb_slot {
-    struct wb_node *node;   /* SOURCE or VIEW of one */
+    struct wb_node *node; /* SOURCE or VIEW of one */
     const struct wb_node *source;
     const struct wb_view *view; /* NULL: all of it */
     enum wb_dtype dtype;
     size_t element_bytes;
-    size_t offset;          /* in the worker's raw area */
+    size_t offset;               /* in the worker's raw area */
     const struct wb_node *guard; /* checked finite as it is read; NULL: not */
 };
 

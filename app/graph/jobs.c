@@ -19,8 +19,8 @@ struct node_set {
 struct planner {
     struct wb_jobs *jobs;
     struct wb_job *job;
-    size_t number;            /* of the job */
-    struct node_set sources;  /* of the job, counted once */
+    size_t number;           /* of the job */
+    struct node_set sources; /* of the job, counted once */
     struct wb_err *err;
 };
 
@@ -138,8 +138,9 @@ static bool known_already(struct planner *p, struct wb_held *held)
     if (!cacheable(jobs, held->node))
         return false;
     held->f64 = malloc(bytes + 1);
-    held->ready = held->f64 != NULL &&
-                  wb_cache_get_bytes(jobs->cache, cache_key(held->node, jobs->sample), held->f64, bytes);
+    held->ready =
+        held->f64 != NULL &&
+        wb_cache_get_bytes(jobs->cache, cache_key(held->node, jobs->sample), held->f64, bytes);
     held->cached = held->ready;
     if (!held->ready) {
         free(held->f64);
@@ -160,7 +161,8 @@ static bool use(struct planner *p, struct wb_held *held)
     return push(&job->use, &job->uses, &job->use_cap, held) || out_of_memory(p->err);
 }
 
-/* Make sure that a held node has an entry; new ones belong to this job and are listed behind what they need. */
+/* Make sure that a held node has an entry; new ones belong to this job and are listed behind
+ * what they need. */
 static bool require(struct planner *p, struct wb_node *node, struct deps *d)
 {
     struct wb_held *held = wb_held_find(&p->jobs->table, node);
@@ -178,7 +180,8 @@ static bool require(struct planner *p, struct wb_node *node, struct deps *d)
             held->dep = inner.dep;
             held->deps = inner.n;
             free(inner.seen.slot);
-            ok = ok && (push(&p->job->own, &p->job->owns, &p->job->own_cap, held) || out_of_memory(p->err));
+            ok = ok && (push(&p->job->own, &p->job->owns, &p->job->own_cap, held) ||
+                        out_of_memory(p->err));
             if (node->domain == WB_BUFFER)
                 p->job->held_bytes += wb_held_bytes(node);
         }
@@ -197,7 +200,8 @@ static unsigned job_depth(const struct wb_jobs *jobs, const struct wb_job *job)
         struct wb_held *held = job->own[i];
 
         for (size_t k = 0; k < held->deps; k++)
-            if (!held->dep[k]->ready && held->dep[k]->job == held->job && held->dep[k]->level > held->level)
+            if (!held->dep[k]->ready && held->dep[k]->job == held->job &&
+                held->dep[k]->level > held->level)
                 held->level = held->dep[k]->level;
         if (!wb_held_is_local(held->node))
             held->level++;

@@ -1,4 +1,5 @@
-/* app/graph/keys.c - selecting from keys in memory: by the leading bits first, then among the few that share them. */
+/* app/graph/keys.c - selecting from keys in memory: by the leading bits first, then among the
+ * few that share them. */
 #include "app/graph/keys.h"
 
 #include <stdlib.h>
@@ -14,7 +15,8 @@ static int compare_keys_down(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Keep the keys whose digit (the bits from `shift` on) holds the nth largest, in place; *nth becomes the rank among them. */
+/* Keep the keys whose digit (the bits from `shift` on) holds the nth largest, in place; *nth
+ * becomes the rank among them. */
 static size_t narrow(uint32_t *key, size_t n, unsigned shift, size_t *nth)
 {
     size_t count[BINS] = { 0 }, above = 0, kept = 0, bin = BINS - 1;

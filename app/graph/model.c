@@ -142,7 +142,8 @@ uint64_t wb_model_parameters(const struct wb_model *m)
     uint64_t total = 0;
 
     for (size_t i = 0; i < m->count; i++)
-        if (m->entry[i].role.tied_to == NULL && wb_dtype_computable(wb_node_dtype(m->entry[i].node)))
+        if (m->entry[i].role.tied_to == NULL &&
+            wb_dtype_computable(wb_node_dtype(m->entry[i].node)))
             total += wb_node_count(m->entry[i].node);
     return total;
 }
@@ -152,7 +153,8 @@ uint64_t wb_model_bytes(const struct wb_model *m)
     uint64_t total = 0, bytes;
 
     for (size_t i = 0; i < m->count; i++)
-        if (wb_shape_bytes(wb_node_shape(m->entry[i].node), wb_node_dtype(m->entry[i].node), &bytes))
+        if (wb_shape_bytes(wb_node_shape(m->entry[i].node), wb_node_dtype(m->entry[i].node),
+                           &bytes))
             total += bytes;
     return total;
 }

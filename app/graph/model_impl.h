@@ -13,7 +13,7 @@ struct wb_model_file {
 
 struct wb_model {
     _Atomic uint32_t refs;
-    struct wb_arena arena;          /* names, texts */
+    struct wb_arena arena; /* names, texts */
     const struct wb_arch_set *set;
     struct wb_arch *arch;
     cJSON *config;
@@ -21,7 +21,7 @@ struct wb_model {
     const char *path, *side_dir, *stem;
     struct wb_entry *entry;
     size_t count;
-    size_t *slot, slots;            /* name -> 1 + entry */
+    size_t *slot, slots; /* name -> 1 + entry */
     struct wb_ckpt **source;
     size_t sources;
     struct wb_step *step;
@@ -44,7 +44,8 @@ bool wb_model_index(struct wb_model *m, struct wb_err *err);
 /* Enter the last entry into an index that has room. */
 bool wb_model_index_add(struct wb_model *m);
 /* An empty draft. */
-struct wb_model *wb_model_blank(const struct wb_arch_set *set, const char *path, struct wb_err *err);
+struct wb_model *wb_model_blank(const struct wb_arch_set *set, const char *path,
+                                struct wb_err *err);
 bool wb_model_add_source(struct wb_model *draft, struct wb_ckpt *ck, struct wb_err *err);
 
 #endif

@@ -135,8 +135,9 @@ struct wb_node *wb_node_seal(struct wb_node *node, const void *extra, size_t n)
     struct wb_hasher *hasher;
 
     memset(&key, 0, sizeof key);
-    key.head[0] = (uint64_t)node->op << 32 | (uint64_t)node->sub << 24 | (uint64_t)node->axis << 16 |
-                  (uint64_t)node->domain << 8 | (uint64_t)node->by_value;
+    key.head[0] = (uint64_t)node->op << 32 | (uint64_t)node->sub << 24 |
+                  (uint64_t)node->axis << 16 | (uint64_t)node->domain << 8 |
+                  (uint64_t)node->by_value;
     key.head[1] = (uint64_t)node->dtype << 8 | (uint64_t)node->shape.ndim;
     key.head[2] = node->n_in;
     key.head[3] = n;
@@ -173,7 +174,8 @@ struct wb_node *wb_node_source(struct wb_ckpt *ck, size_t tensor, const char *mo
 {
     const struct wb_tensor_info *info = wb_ckpt_info(ck, tensor);
     const struct wb_ckpt_file *file = wb_ckpt_file(ck, info->file);
-    struct wb_node *node = wb_node_new(WB_OP_SOURCE, WB_STREAM, info->dtype, &info->shape, NULL, 0, err);
+    struct wb_node *node =
+        wb_node_new(WB_OP_SOURCE, WB_STREAM, info->dtype, &info->shape, NULL, 0, err);
     struct {
         uint64_t device, inode, bytes, offset;
         int64_t mtime_ns;
@@ -262,20 +264,13 @@ struct wb_node *wb_node_bernoulli(const struct wb_shape *shape, double p, uint64
 
 /* Elementwise. */
 
-/* A 0-d tensor of a file is streamed like any other; as a scalar operand its value is needed first. */
+/* A 0-d tensor of a file is streamed like any other; as a scalar operand its value is needed
+ * first. */
 static struct wb_node *as_scalar(struct wb_node *a, struct wb_err *err)
 {
     if (a->domain == WB_SMALL)
         return wb_node_ref(a);
     return wb_node_reduce(WB_REDUCE_SUM, WB_AXIS_ALL, a, NULL, err);
-}
-
-static bool check_computable(const struct wb_node *a, struct wb_err *err)
-{
-    if (wb_dtype_computable(a->dtype))
-        return true;
-    return wb_fail(err, WB_ESHAPE, "%s tensors pass through untouched; they cannot be computed with",
-                   wb_dtype_name(a->dtype));
 }
 
 /* The type of a result: that of the operands where they agree, ignoring scalars; else the wider. */
@@ -307,7 +302,7 @@ static bool operands(struct wb_node *const *in, size_t n, struct wb_node **own,
     char one[128], two[128];
 
     for (size_t i = 0; i < n; i++) {
-        if (!check_computable(in[i], err))
+        if (!wb_node_check_computable(in[i], err))
             return false;
         if (in[i]->shape.ndim == 0)
             continue;
@@ -351,20 +346,16 @@ static struct wb_node *elementwise(enum wb_op op, int sub, struct wb_node *const
     return node;
 }
 
-static struct wb_node *seal(struct wb_node *node)
-{
-    return node == NULL ? NULL : wb_node_seal(node, NULL, 0);
-}
-
 struct wb_node *wb_node_unary(enum wb_unary op, struct wb_node *a, struct wb_err *err)
 {
-    return seal(elementwise(WB_OP_UNARY, (int)op, &a, 1, err));
+    return wb_node_seal_plain(elementwise(WB_OP_UNARY, (int)op, &a, 1, err));
 }
 
 struct wb_node *wb_node_binary(enum wb_binary op, struct wb_node *a, struct wb_node *b,
                                struct wb_err *err)
 {
-    return seal(elementwise(WB_OP_BINARY, (int)op, (struct wb_node *[]){ a, b }, 2, err));
+    return wb_node_seal_plain(
+        elementwise(WB_OP_BINARY, (int)op, (struct wb_node *[]){ a, b }, 2, err));
 }
 
 struct wb_node *wb_node_where(struct wb_node *mask, struct wb_node *a, struct wb_node *b,
@@ -372,9 +363,10 @@ struct wb_node *wb_node_where(struct wb_node *mask, struct wb_node *a, struct wb
 {
     struct wb_node *node = elementwise(WB_OP_WHERE, 0, (struct wb_node *[]){ mask, a, b }, 3, err);
 
-    if (node != NULL && node->domain == WB_STREAM) /* the mask's type says nothing about the values */
+    if (node != NULL &&
+        node->domain == WB_STREAM) /* the mask's type says nothing about the values */
         node->dtype = common_dtype(node->in + 1, 2, &node->shape);
-    return seal(node);
+    return wb_node_seal_plain(node);
 }
 
 struct wb_node *wb_node_lerp(struct wb_node *a, struct wb_node *b, struct wb_node *w,
@@ -384,7 +376,7 @@ struct wb_node *wb_node_lerp(struct wb_node *a, struct wb_node *b, struct wb_nod
         wb_fail(err, WB_ESHAPE, "lerp takes a number as its weight");
         return NULL;
     }
-    return seal(elementwise(WB_OP_LERP, 0, (struct wb_node *[]){ a, b, w }, 3, err));
+    return wb_node_seal_plain(elementwise(WB_OP_LERP, 0, (struct wb_node *[]){ a, b, w }, 3, err));
 }
 
 struct wb_node *wb_node_fma(struct wb_node *a, struct wb_node *s, struct wb_node *c,
@@ -394,7 +386,7 @@ struct wb_node *wb_node_fma(struct wb_node *a, struct wb_node *s, struct wb_node
         wb_fail(err, WB_ESHAPE, "fma takes a number as its factor");
         return NULL;
     }
-    return seal(elementwise(WB_OP_FMA, 0, (struct wb_node *[]){ a, s, c }, 3, err));
+    return wb_node_seal_plain(elementwise(WB_OP_FMA, 0, (struct wb_node *[]){ a, s, c }, 3, err));
 }
 
 struct wb_node *wb_node_clamp(struct wb_node *a, double low, double high, struct wb_err *err)
@@ -491,7 +483,7 @@ static struct wb_node *broadcast(enum wb_op op, struct wb_node *v, const struct 
         return NULL;
     }
     want = row ? wb_shape_rows(shape) : wb_shape_columns(shape);
-    if (!check_computable(v, err))
+    if (!wb_node_check_computable(v, err))
         return NULL;
     if (v->count != want) {
         wb_fail(err, WB_ESHAPE, "%llu values for the %llu %s of a tensor of shape %s",
@@ -504,7 +496,7 @@ static struct wb_node *broadcast(enum wb_op op, struct wb_node *v, const struct 
         return NULL;
     node = wb_node_new(op, WB_STREAM, WB_DTYPE_F32, shape, &held, 1, err);
     wb_node_unref(held);
-    return seal(node);
+    return wb_node_seal_plain(node);
 }
 
 struct wb_node *wb_node_per_row(struct wb_node *v, const struct wb_shape *shape, struct wb_err *err)
@@ -523,9 +515,10 @@ static struct wb_node *top(enum wb_op op, struct wb_node *a, struct wb_node *sel
 {
     struct wb_node *node;
 
-    if (!check_computable(a, err))
+    if (!wb_node_check_computable(a, err))
         return NULL;
-    node = wb_node_new(op, WB_STREAM, WB_DTYPE_F32, &a->shape, (struct wb_node *[]){ a, select }, 2, err);
+    node = wb_node_new(op, WB_STREAM, WB_DTYPE_F32, &a->shape, (struct wb_node *[]){ a, select }, 2,
+                       err);
     if (node == NULL)
         return NULL;
     node->by_value = select->by_value;

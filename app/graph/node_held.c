@@ -1,32 +1,9 @@
-/* app/graph/node_held.c - making nodes whose values are kept: reductions, selections, views, dense algebra. */
+/* app/graph/node_held.c - making nodes whose values are kept: reductions, selections, views. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/graph/node.h"
 #include "app/graph/node_impl.h"
-
-static struct wb_shape shape_1d(uint64_t n)
-{
-    return (struct wb_shape){ .ndim = 1, .dim = { n } };
-}
-
-static struct wb_shape shape_2d(uint64_t rows, uint64_t columns)
-{
-    return (struct wb_shape){ .ndim = 2, .dim = { rows, columns } };
-}
-
-static struct wb_node *seal(struct wb_node *node)
-{
-    return node == NULL ? NULL : wb_node_seal(node, NULL, 0);
-}
-
-static bool check_computable(const struct wb_node *a, struct wb_err *err)
-{
-    if (wb_dtype_computable(a->dtype))
-        return true;
-    return wb_fail(err, WB_ESHAPE, "%s tensors pass through untouched; they cannot be computed with",
-                   wb_dtype_name(a->dtype));
-}
 
 static bool check_rows(const struct wb_node *a, struct wb_err *err)
 {
@@ -52,15 +29,16 @@ struct wb_node *wb_node_reduce(enum wb_reduce op, enum wb_axis axis, struct wb_n
     struct wb_node *node;
     char one[128], two[128];
 
-    if (!check_computable(a, err) || (pair && !check_computable(b, err)))
+    if (!wb_node_check_computable(a, err) || (pair && !wb_node_check_computable(b, err)))
         return NULL;
     if (pair && !wb_shape_equal(&a->shape, &b->shape)) {
         wb_fail(err, WB_ESHAPE, "shapes %s and %s do not fit",
-                wb_shape_format(&a->shape, one, sizeof one), wb_shape_format(&b->shape, two, sizeof two));
+                wb_shape_format(&a->shape, one, sizeof one),
+                wb_shape_format(&b->shape, two, sizeof two));
         return NULL;
     }
     if (stats)
-        shape = shape_1d(9);
+        shape = wb_shape_1d(9);
     if (stats && axis != WB_AXIS_ALL) {
         wb_fail(err, WB_EARG, "statistics are of a whole tensor");
         return NULL;
@@ -68,7 +46,8 @@ struct wb_node *wb_node_reduce(enum wb_reduce op, enum wb_axis axis, struct wb_n
     if (axis != WB_AXIS_ALL) {
         if (!check_rows(a, err))
             return NULL;
-        shape = shape_1d(axis == WB_AXIS_ROW ? wb_shape_rows(&a->shape) : wb_shape_columns(&a->shape));
+        shape = wb_shape_1d(axis == WB_AXIS_ROW ? wb_shape_rows(&a->shape)
+                                                : wb_shape_columns(&a->shape));
     }
     node = wb_node_new(WB_OP_REDUCE, WB_SMALL, WB_DTYPE_F32, &shape, (struct wb_node *[]){ a, b },
                        pair ? 2 : 1, err);
@@ -97,7 +76,7 @@ static struct wb_node *small_scalar(struct wb_node *k, const char *what, struct 
 struct wb_node *wb_node_select(struct wb_node *const *a, size_t n, struct wb_node *k, bool by_value,
                                struct wb_err *err)
 {
-    struct wb_shape shape = shape_1d(3);
+    struct wb_shape shape = wb_shape_1d(3);
     struct wb_node **in, *node = NULL, *small;
     uint64_t total = 0;
 
@@ -106,7 +85,7 @@ struct wb_node *wb_node_select(struct wb_node *const *a, size_t n, struct wb_nod
         return NULL;
     }
     for (size_t i = 0; i < n; i++)
-        if (!check_computable(a[i], err))
+        if (!wb_node_check_computable(a[i], err))
             return NULL;
         else if (__builtin_add_overflow(total, a[i]->count, &total)) {
             wb_fail(err, WB_ESHAPE, "a selection among more than 2^64 entries");
@@ -135,12 +114,12 @@ struct wb_node *wb_node_select_rows(struct wb_node *a, struct wb_node *k, bool b
     struct wb_node *small, *node;
     struct wb_shape shape;
 
-    if (!check_computable(a, err) || !check_rows(a, err))
+    if (!wb_node_check_computable(a, err) || !check_rows(a, err))
         return NULL;
     small = small_scalar(k, "the number of entries to select", err);
     if (small == NULL)
         return NULL;
-    shape = shape_2d(wb_shape_rows(&a->shape), 2);
+    shape = wb_shape_2d(wb_shape_rows(&a->shape), 2);
     node = wb_node_new(WB_OP_SELECT_ROWS, WB_SMALL, WB_DTYPE_F32, &shape,
                        (struct wb_node *[]){ a, small }, 2, err);
     wb_node_unref(small);
@@ -157,8 +136,10 @@ struct wb_node *wb_node_item(struct wb_node *a, uint64_t i, struct wb_err *err)
     struct wb_node *node;
 
     if (a->domain != WB_SMALL || i >= a->count) {
-        wb_fail(err, WB_EARG, a->domain != WB_SMALL ? "items can be taken of reductions and small arrays"
-                                                    : "there is no item %llu", (unsigned long long)i);
+        wb_fail(err, WB_EARG,
+                a->domain != WB_SMALL ? "items can be taken of reductions and small arrays"
+                                      : "there is no item %llu",
+                (unsigned long long)i);
         return NULL;
     }
     node = wb_node_new(WB_OP_ITEM, WB_SMALL, WB_DTYPE_F32, &(struct wb_shape){ 0 }, &a, 1, err);
@@ -180,7 +161,8 @@ struct wb_node *wb_node_pack(struct wb_node *const *a, size_t n, const struct wb
     else if (!wb_shape_count(shape, &count) || count != n)
         wb_fail(err, WB_ESHAPE, "%zu numbers do not fill the shape", n);
     else {
-        while (made < n && (own[made] = small_scalar(a[made], "an entry of the array", err)) != NULL)
+        while (made < n &&
+               (own[made] = small_scalar(a[made], "an entry of the array", err)) != NULL)
             made++;
         if (made == n)
             node = wb_node_new(WB_OP_PACK, WB_SMALL, WB_DTYPE_F32, shape, own, n, err);
@@ -188,7 +170,7 @@ struct wb_node *wb_node_pack(struct wb_node *const *a, size_t n, const struct wb
     while (made > 0)
         wb_node_unref(own[--made]);
     free(own);
-    return seal(node);
+    return wb_node_seal_plain(node);
 }
 
 /* Views. */
@@ -197,12 +179,13 @@ struct wb_node *wb_node_hold(struct wb_node *a, struct wb_err *err)
 {
     if (a->domain != WB_STREAM)
         return wb_node_ref(a);
-    if (!check_computable(a, err))
+    if (!wb_node_check_computable(a, err))
         return NULL;
-    return seal(wb_node_new(WB_OP_HOLD, WB_BUFFER, a->dtype, &a->shape, &a, 1, err));
+    return wb_node_seal_plain(wb_node_new(WB_OP_HOLD, WB_BUFFER, a->dtype, &a->shape, &a, 1, err));
 }
 
-static uint64_t *copy_indices(const uint64_t *idx, const uint64_t *through, uint64_t first, uint64_t n)
+static uint64_t *copy_indices(const uint64_t *idx, const uint64_t *through, uint64_t first,
+                              uint64_t n)
 {
     uint64_t *copy = malloc((size_t)(n + 1) * sizeof *copy);
 
@@ -214,7 +197,8 @@ static uint64_t *copy_indices(const uint64_t *idx, const uint64_t *through, uint
     return copy;
 }
 
-/* One axis of a view composed with that of an inner one: inner shows `inner_first + i` or inner_idx[i]. */
+/* One axis of a view composed with that of an inner one: inner shows `inner_first + i` or
+ * inner_idx[i]. */
 static bool compose(uint64_t *first, uint64_t **out, const uint64_t *idx, uint64_t range_first,
                     uint64_t n, uint64_t inner_first, const uint64_t *inner_idx)
 {
@@ -263,7 +247,8 @@ static struct wb_node *make_view(struct wb_node *base, const struct wb_view *inn
     if (!compose(&v->row_first, &v->row_idx, w->row_idx, w->row_first, w->rows,
                  inner == NULL ? 0 : inner->row_first, inner == NULL ? NULL : inner->row_idx) ||
         !compose(&v->column_first, &v->column_idx, w->column_idx, w->column_first, w->columns,
-                 inner == NULL ? 0 : inner->column_first, inner == NULL ? NULL : inner->column_idx)) {
+                 inner == NULL ? 0 : inner->column_first,
+                 inner == NULL ? NULL : inner->column_idx)) {
         wb_fail(err, WB_ENOMEM, "no memory for a view");
         wb_node_unref(node);
         return NULL;
@@ -278,7 +263,8 @@ static struct wb_node *make_view(struct wb_node *base, const struct wb_view *inn
     return wb_node_seal(node, &key, sizeof key);
 }
 
-/* A view of any node: through casts and guards, composed with views, on a held copy of what streams. */
+/* A view of any node: through casts and guards, composed with views, on a held copy of what
+ * streams. */
 static struct wb_node *view_of(struct wb_node *a, const struct wanted_view *w, struct wb_err *err)
 {
     struct wb_node *inner, *base, *out;
@@ -294,7 +280,8 @@ static struct wb_node *view_of(struct wb_node *a, const struct wanted_view *w, s
     }
     if (a->op == WB_OP_SOURCE || a->domain == WB_SMALL)
         return make_view(a, NULL, w, err);
-    /* A view that kept rows and columns composes; one that changed the shape is whole and must keep both. */
+    /* A view that kept rows and columns composes; one that changed the shape is whole and must
+     * keep both. */
     if (a->op == WB_OP_VIEW && (!a->u.view.whole || same_rows(&a->shape, &a->in[0]->shape)))
         return make_view(a->in[0], &a->u.view, w, err);
     base = wb_node_hold(a, err);
@@ -311,7 +298,7 @@ static struct wb_shape picked_shape(const struct wb_shape *s, uint64_t rows, uin
     struct wb_shape shape = *s;
 
     if (columns != wb_shape_columns(s))
-        return shape_2d(rows, columns);
+        return wb_shape_2d(rows, columns);
     shape.dim[0] = rows;
     return shape;
 }
@@ -321,7 +308,8 @@ static bool start_view(struct wb_node *a, struct wanted_view *w, struct wb_err *
 {
     if (a->shape.ndim == 0)
         return wb_fail(err, WB_ESHAPE, "a number has no rows and columns");
-    *w = (struct wanted_view){ .rows = wb_shape_rows(&a->shape), .columns = wb_shape_columns(&a->shape) };
+    *w = (struct wanted_view){ .rows = wb_shape_rows(&a->shape),
+                               .columns = wb_shape_columns(&a->shape) };
     return true;
 }
 
@@ -343,7 +331,8 @@ static struct wb_node *pick(struct wb_node *a, bool rows, uint64_t first, const 
         }
     if (idx == NULL && (first > limit || n > limit - first)) {
         wb_fail(err, WB_ESHAPE, "%s [%llu, %llu) of %llu", rows ? "rows" : "columns",
-                (unsigned long long)first, (unsigned long long)first + (unsigned long long)n, (unsigned long long)limit);
+                (unsigned long long)first, (unsigned long long)first + (unsigned long long)n,
+                (unsigned long long)limit);
         return NULL;
     }
     if (rows && !flat) {
@@ -355,7 +344,7 @@ static struct wb_node *pick(struct wb_node *a, bool rows, uint64_t first, const 
         w.column_idx = idx;
         w.columns = n;
     }
-    w.shape = flat ? shape_1d(n) : picked_shape(&a->shape, w.rows, w.columns);
+    w.shape = flat ? wb_shape_1d(n) : picked_shape(&a->shape, w.rows, w.columns);
     return view_of(a, &w, err);
 }
 
@@ -364,7 +353,8 @@ struct wb_node *wb_node_rows(struct wb_node *a, uint64_t first, uint64_t last, s
     return pick(a, true, first, NULL, last < first ? 0 : last - first, err);
 }
 
-struct wb_node *wb_node_columns(struct wb_node *a, uint64_t first, uint64_t last, struct wb_err *err)
+struct wb_node *wb_node_columns(struct wb_node *a, uint64_t first, uint64_t last,
+                                struct wb_err *err)
 {
     return pick(a, false, first, NULL, last < first ? 0 : last - first, err);
 }
@@ -400,7 +390,7 @@ static struct wb_node *gather_by(struct wb_node *a, struct wb_node *idx, bool ro
     wb_node_unref(held);
     if (node != NULL)
         node->sub = rows ? 0 : 1;
-    return seal(node);
+    return wb_node_seal_plain(node);
 }
 
 struct wb_node *wb_node_gather_rows_by(struct wb_node *a, struct wb_node *idx, struct wb_err *err)
@@ -408,7 +398,8 @@ struct wb_node *wb_node_gather_rows_by(struct wb_node *a, struct wb_node *idx, s
     return gather_by(a, idx, true, err);
 }
 
-struct wb_node *wb_node_gather_columns_by(struct wb_node *a, struct wb_node *idx, struct wb_err *err)
+struct wb_node *wb_node_gather_columns_by(struct wb_node *a, struct wb_node *idx,
+                                          struct wb_err *err)
 {
     return gather_by(a, idx, false, err);
 }
@@ -422,7 +413,8 @@ struct wb_node *wb_node_reshape(struct wb_node *a, const struct wb_shape *shape,
 
     if (!wb_shape_count(shape, &count) || count != a->count) {
         wb_fail(err, WB_ESHAPE, "a tensor of shape %s cannot be reshaped to %s",
-                wb_shape_format(&a->shape, one, sizeof one), wb_shape_format(shape, two, sizeof two));
+                wb_shape_format(&a->shape, one, sizeof one),
+                wb_shape_format(shape, two, sizeof two));
         return NULL;
     }
     if (wb_shape_equal(shape, &a->shape))
@@ -437,264 +429,4 @@ struct wb_node *wb_node_reshape(struct wb_node *a, const struct wb_shape *shape,
     out = held == NULL ? NULL : make_view(held, NULL, &w, err);
     wb_node_unref(held);
     return out;
-}
-
-/* Dense algebra. */
-
-static bool check_matrix(const struct wb_node *a, struct wb_err *err)
-{
-    char text[128];
-
-    if (a->shape.ndim == 2)
-        return check_computable(a, err);
-    return wb_fail(err, WB_ESHAPE, "a tensor of shape %s is not a matrix",
-                   wb_shape_format(&a->shape, text, sizeof text));
-}
-
-/* A dense node over held operands; SMALL when all of them are. */
-static struct wb_node *dense(enum wb_op op, const struct wb_shape *shape, struct wb_node *const *a,
-                             size_t n, struct wb_err *err)
-{
-    struct wb_node **held = calloc(n + 1, sizeof *held), *node = NULL;
-    enum wb_domain domain = WB_SMALL;
-    size_t made = 0;
-
-    if (held == NULL) {
-        wb_fail(err, WB_ENOMEM, "no memory for a node");
-        return NULL;
-    }
-    while (made < n && (held[made] = wb_node_hold(a[made], err)) != NULL) {
-        if (held[made]->domain != WB_SMALL)
-            domain = WB_BUFFER;
-        made++;
-    }
-    if (made == n)
-        node = wb_node_new(op, domain, WB_DTYPE_F32, shape, held, n, err);
-    while (made > 0)
-        wb_node_unref(held[--made]);
-    free(held);
-    return node;
-}
-
-struct wb_node *wb_node_transpose(struct wb_node *a, struct wb_err *err)
-{
-    struct wb_node *node;
-    struct wb_shape shape;
-
-    if (!check_matrix(a, err))
-        return NULL;
-    if (a->op == WB_OP_TRANSPOSE)
-        return wb_node_ref(a->in[0]);
-    shape = shape_2d(a->shape.dim[1], a->shape.dim[0]);
-    node = dense(WB_OP_TRANSPOSE, &shape, &a, 1, err);
-    if (node != NULL)
-        node->dtype = a->dtype;
-    return seal(node);
-}
-
-struct wb_node *wb_node_cat(struct wb_node *const *a, size_t n, int axis, struct wb_err *err)
-{
-    struct wb_shape shape;
-    struct wb_node *node;
-    char one[128], two[128];
-
-    if (n == 0 || axis < 0 || axis > 1 || a[0]->shape.ndim < axis + 1) {
-        wb_fail(err, WB_ESHAPE, "cat takes tensors that have axis %d (0 or 1)", axis);
-        return NULL;
-    }
-    shape = a[0]->shape;
-    for (size_t i = 0; i < n; i++) {
-        struct wb_shape other = a[i]->shape;
-
-        if (!check_computable(a[i], err))
-            return NULL;
-        other.dim[axis] = a[0]->shape.dim[axis];
-        if (!wb_shape_equal(&other, &a[0]->shape)) {
-            wb_fail(err, WB_ESHAPE, "cat over axis %d of shapes %s and %s", axis,
-                    wb_shape_format(&a[0]->shape, one, sizeof one),
-                    wb_shape_format(&a[i]->shape, two, sizeof two));
-            return NULL;
-        }
-        if (i > 0)
-            shape.dim[axis] += a[i]->shape.dim[axis];
-    }
-    node = dense(WB_OP_CAT, &shape, a, n, err);
-    if (node == NULL)
-        return NULL;
-    node->dtype = a[0]->dtype;
-    node->u.index = (uint64_t)axis;
-    return wb_node_seal(node, &node->u.index, sizeof node->u.index);
-}
-
-struct wb_node *wb_node_matmul(struct wb_node *a, struct wb_node *b, struct wb_err *err)
-{
-    struct wb_shape shape;
-    char one[128], two[128];
-
-    if (!check_matrix(a, err) || !check_matrix(b, err))
-        return NULL;
-    if (a->shape.dim[1] != b->shape.dim[0]) {
-        wb_fail(err, WB_ESHAPE, "the product of %s and %s", wb_shape_format(&a->shape, one, sizeof one),
-                wb_shape_format(&b->shape, two, sizeof two));
-        return NULL;
-    }
-    shape = shape_2d(a->shape.dim[0], b->shape.dim[1]);
-    return seal(dense(WB_OP_MATMUL, &shape, (struct wb_node *[]){ a, b }, 2, err));
-}
-
-/* Result number i of a decomposition. */
-static struct wb_node *part(struct wb_node *whole, int i, const struct wb_shape *shape, bool small,
-                            struct wb_err *err)
-{
-    enum wb_domain domain = small ? WB_SMALL : (enum wb_domain)whole->domain;
-    struct wb_node *node = wb_node_new(WB_OP_PART, domain, WB_DTYPE_F32, shape, &whole, 1, err);
-
-    if (node != NULL)
-        node->sub = (uint8_t)i;
-    return seal(node);
-}
-
-/* All parts or none. */
-static bool finish_parts(struct wb_node **out, int n)
-{
-    bool ok = true;
-
-    for (int i = 0; i < n; i++)
-        ok = ok && out[i] != NULL;
-    for (int i = 0; i < n && !ok; i++) {
-        wb_node_unref(out[i]);
-        out[i] = NULL;
-    }
-    return ok;
-}
-
-bool wb_node_svd(struct wb_node *a, uint64_t rank, struct wb_node *out[3], struct wb_err *err)
-{
-    struct wb_node *whole;
-    struct wb_shape u, s, vt;
-    uint64_t m, n, r;
-
-    if (!check_matrix(a, err))
-        return false;
-    m = a->shape.dim[0];
-    n = a->shape.dim[1];
-    r = m < n ? m : n;
-    r = rank > 0 && rank < r ? rank : r;
-    u = shape_2d(m, r);
-    s = shape_1d(r);
-    vt = shape_2d(r, n);
-    whole = dense(WB_OP_SVD, &a->shape, &a, 1, err);
-    if (whole == NULL)
-        return false;
-    whole->u.index = r;
-    whole = wb_node_seal(whole, &r, sizeof r);
-    out[0] = part(whole, 0, &u, false, err);
-    out[1] = part(whole, 1, &s, true, err);
-    out[2] = part(whole, 2, &vt, false, err);
-    wb_node_unref(whole);
-    return finish_parts(out, 3);
-}
-
-bool wb_node_qr(struct wb_node *a, struct wb_node *out[2], struct wb_err *err)
-{
-    struct wb_node *whole;
-    struct wb_shape q, r;
-    uint64_t least;
-
-    if (!check_matrix(a, err))
-        return false;
-    least = a->shape.dim[0] < a->shape.dim[1] ? a->shape.dim[0] : a->shape.dim[1];
-    q = shape_2d(a->shape.dim[0], least);
-    r = shape_2d(least, a->shape.dim[1]);
-    whole = seal(dense(WB_OP_QR, &a->shape, &a, 1, err));
-    if (whole == NULL)
-        return false;
-    out[0] = part(whole, 0, &q, false, err);
-    out[1] = part(whole, 1, &r, false, err);
-    wb_node_unref(whole);
-    return finish_parts(out, 2);
-}
-
-static bool check_square(const struct wb_node *a, struct wb_err *err)
-{
-    char text[128];
-
-    if (!check_matrix(a, err))
-        return false;
-    return a->shape.dim[0] == a->shape.dim[1] ||
-           wb_fail(err, WB_ESHAPE, "a matrix of shape %s is not square",
-                   wb_shape_format(&a->shape, text, sizeof text));
-}
-
-bool wb_node_eigh(struct wb_node *a, struct wb_node *out[2], struct wb_err *err)
-{
-    struct wb_node *whole;
-    struct wb_shape values;
-
-    if (!check_square(a, err))
-        return false;
-    values = shape_1d(a->shape.dim[0]);
-    whole = seal(dense(WB_OP_EIGH, &a->shape, &a, 1, err));
-    if (whole == NULL)
-        return false;
-    out[0] = part(whole, 0, &values, true, err);
-    out[1] = part(whole, 1, &a->shape, false, err);
-    wb_node_unref(whole);
-    return finish_parts(out, 2);
-}
-
-struct wb_node *wb_node_inverse(struct wb_node *a, struct wb_err *err)
-{
-    if (!check_square(a, err))
-        return NULL;
-    return seal(dense(WB_OP_INVERSE, &a->shape, &a, 1, err));
-}
-
-struct wb_node *wb_node_solve(struct wb_node *a, struct wb_node *b, struct wb_err *err)
-{
-    if (!check_square(a, err) || !check_matrix(b, err))
-        return NULL;
-    if (a->shape.dim[0] != b->shape.dim[0]) {
-        wb_fail(err, WB_ESHAPE, "the right-hand side has %llu rows, the matrix %llu",
-                (unsigned long long)b->shape.dim[0], (unsigned long long)a->shape.dim[0]);
-        return NULL;
-    }
-    return seal(dense(WB_OP_SOLVE, &b->shape, (struct wb_node *[]){ a, b }, 2, err));
-}
-
-struct wb_node *wb_node_least_squares(struct wb_node *a, struct wb_node *b, double ridge,
-                                      struct wb_err *err)
-{
-    struct wb_shape shape;
-    struct wb_node *node;
-
-    if (!check_matrix(a, err) || !check_matrix(b, err))
-        return NULL;
-    if (a->shape.dim[0] != b->shape.dim[0] || !(ridge >= 0)) {
-        wb_fail(err, ridge >= 0 ? WB_ESHAPE : WB_EARG,
-                ridge >= 0 ? "least squares of matrices with different numbers of rows"
-                           : "the ridge of least squares is negative");
-        return NULL;
-    }
-    shape = shape_2d(a->shape.dim[1], b->shape.dim[1]);
-    node = dense(WB_OP_LEAST_SQUARES, &shape, (struct wb_node *[]){ a, b }, 2, err);
-    if (node == NULL)
-        return NULL;
-    node->u.number = ridge;
-    return wb_node_seal(node, &ridge, sizeof ridge);
-}
-
-struct wb_node *wb_node_assignment(struct wb_node *weight, struct wb_err *err)
-{
-    struct wb_shape shape;
-    struct wb_node *node;
-
-    if (!check_square(weight, err))
-        return NULL;
-    shape = shape_1d(weight->shape.dim[0]);
-    node = dense(WB_OP_ASSIGNMENT, &shape, &weight, 1, err);
-    if (node == NULL)
-        return NULL;
-    node->domain = WB_SMALL;
-    return wb_node_seal(node, NULL, 0);
 }

@@ -1,4 +1,5 @@
-/* app/graph/open.c - a model from files: the checkpoint's tensors as nodes, adapters added to them. */
+/* app/graph/open.c - a model from files: the checkpoint's tensors as nodes, adapters added to
+ * them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +75,8 @@ static struct wb_node *low_rank(const struct wb_adapter *ad, const struct wb_ada
     return out;
 }
 
-/* Adapters name modules of the model they were trained on; a bare backbone may lack the leading part of that name. */
+/* Adapters name modules of the model they were trained on; a bare backbone may lack the leading
+ * part of that name. */
 static const struct wb_entry *find_target(const struct wb_model *m, const char *name)
 {
     const struct wb_entry *entry = wb_model_find(m, name);
@@ -94,7 +96,8 @@ static bool apply_part(struct wb_model *m, const struct wb_adapter *ad,
     bool ok;
 
     if (entry == NULL)
-        return wb_fail(err, WB_ESHAPE, "it changes %s, which model %s does not have", part->target, m->path);
+        return wb_fail(err, WB_ESHAPE, "it changes %s, which model %s does not have", part->target,
+                       m->path);
     node = part->replace ? adapter_tensor(ad, part->a, path, err)
                          : low_rank(ad, part, entry->node, scale, path, err);
     if (node == NULL)

@@ -87,8 +87,8 @@ static void park(struct wb_output *o, size_t tile, struct wb_buffer *buffer)
     *buffer = spare;
 }
 
-bool wb_output_put(struct wb_output *o, const struct wb_sink *sink, size_t tile, uint64_t first_byte,
-                   struct wb_buffer *buffer, struct wb_err *err)
+bool wb_output_put(struct wb_output *o, const struct wb_sink *sink, size_t tile,
+                   uint64_t first_byte, struct wb_buffer *buffer, struct wb_err *err)
 {
     bool complete;
 

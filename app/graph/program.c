@@ -1,7 +1,8 @@
 /* app/graph/program.c - running a program: tiles read, chunks worked off, drains fed.
  *
- * A worker's scratch memory holds the registers, the raw bytes of one tile of every slot, one state for each drain, and
- * the key buffers of selections. It is laid out anew for each unit; only growth allocates. */
+ * A worker's scratch memory holds the registers, the raw bytes of one tile of every slot, one
+ * state for each drain, and the key buffers of selections. It is laid out anew for each unit;
+ * only growth allocates. */
 #include "app/graph/program.h"
 
 #include <inttypes.h>
@@ -19,8 +20,8 @@
 /* One chunk at work. */
 struct chunk {
     size_t n;
-    uint64_t at;     /* flat index of its first entry */
-    size_t in_tile;  /* entries of the tile before it */
+    uint64_t at;    /* flat index of its first entry */
+    size_t in_tile; /* entries of the tile before it */
 };
 
 /* Programs. */
@@ -179,7 +180,8 @@ static bool prepare(struct wb_work *w, const struct wb_program *p, struct wb_err
 
 /* Reading. */
 
-/* Entries [column, column + n) of row `row` of a view that picks columns, through a copy of the source's row. */
+/* Entries [column, column + n) of row `row` of a view that picks columns, through a copy of the
+ * source's row. */
 static bool read_picked(const struct wb_slot *s, uint64_t row, uint64_t column, size_t n,
                         uint8_t *dst, struct wb_err *err)
 {
@@ -213,10 +215,10 @@ static bool read_view(const struct wb_slot *s, uint64_t first, size_t n, uint8_t
 
         if (v->column_idx == NULL && v->row_idx == NULL && v->columns == width)
             part = n; /* rows that follow each other */
-        if (v->column_idx != NULL ? !read_picked(s, row, c, part, dst, err)
-                                  : !wb_ckpt_read(source->u.source.ck, source->u.source.tensor,
-                                                  (row * width + v->column_first + c) * size,
-                                                  part * size, dst, err))
+        if (v->column_idx != NULL
+                ? !read_picked(s, row, c, part, dst, err)
+                : !wb_ckpt_read(source->u.source.ck, source->u.source.tensor,
+                                (row * width + v->column_first + c) * size, part * size, dst, err))
             return false;
         first += part;
         n -= part;
@@ -351,7 +353,9 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
     size_t n = c->n;
 
     switch ((enum wb_code_op)in->code) {
-    case WB_CODE_LOAD: k->widen[in->sub](n, slot_at(p, w, in, c), out); break;
+    case WB_CODE_LOAD:
+        k->widen[in->sub](n, slot_at(p, w, in, c), out);
+        break;
     case WB_CODE_LOAD_SMALL:
         for (size_t i = 0; i < n; i++)
             out[i] = (float)((const double *)in->data)[c->at + i];
@@ -368,22 +372,48 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         else
             load_view(in, c, out);
         break;
-    case WB_CODE_FILL: k->fill(n, in->s, out); break;
-    case WB_CODE_UNIFORM: k->uniform(n, in->node->u.random.stream, c->at, out); break;
-    case WB_CODE_NORMAL: k->normal(n, in->node->u.random.stream, c->at, out); break;
+    case WB_CODE_FILL:
+        k->fill(n, in->s, out);
+        break;
+    case WB_CODE_UNIFORM:
+        k->uniform(n, in->node->u.random.stream, c->at, out);
+        break;
+    case WB_CODE_NORMAL:
+        k->normal(n, in->node->u.random.stream, c->at, out);
+        break;
     case WB_CODE_BERNOULLI:
         k->bernoulli(n, in->node->u.random.stream, c->at, in->node->u.random.p, out);
         break;
-    case WB_CODE_UNARY: k->unary[in->sub](n, a, out); break;
-    case WB_CODE_BINARY: k->binary[in->sub](n, a, b, out); break;
-    case WB_CODE_BINARY_VS: k->binary_vs[in->sub](n, a, in->s, out); break;
-    case WB_CODE_BINARY_SV: k->binary_sv[in->sub](n, in->s, a, out); break;
-    case WB_CODE_WHERE: k->where(n, a, b, z, out); break;
-    case WB_CODE_LERP: k->lerp(n, a, b, in->s, out); break;
-    case WB_CODE_FMA_VS: k->fma_vs(n, a, in->s, z, out); break;
-    case WB_CODE_FMA_VV: k->fma_vv(n, a, b, z, out); break;
-    case WB_CODE_CLAMP: k->clamp(n, a, in->s, in->t, out); break;
-    case WB_CODE_NAN_TO: k->nan_to(n, a, in->s, out); break;
+    case WB_CODE_UNARY:
+        k->unary[in->sub](n, a, out);
+        break;
+    case WB_CODE_BINARY:
+        k->binary[in->sub](n, a, b, out);
+        break;
+    case WB_CODE_BINARY_VS:
+        k->binary_vs[in->sub](n, a, in->s, out);
+        break;
+    case WB_CODE_BINARY_SV:
+        k->binary_sv[in->sub](n, in->s, a, out);
+        break;
+    case WB_CODE_WHERE:
+        k->where(n, a, b, z, out);
+        break;
+    case WB_CODE_LERP:
+        k->lerp(n, a, b, in->s, out);
+        break;
+    case WB_CODE_FMA_VS:
+        k->fma_vs(n, a, in->s, z, out);
+        break;
+    case WB_CODE_FMA_VV:
+        k->fma_vv(n, a, b, z, out);
+        break;
+    case WB_CODE_CLAMP:
+        k->clamp(n, a, in->s, in->t, out);
+        break;
+    case WB_CODE_NAN_TO:
+        k->nan_to(n, a, in->s, out);
+        break;
     case WB_CODE_CAST:
         k->narrow[in->sub](n, a, raw);
         k->widen[in->sub](n, raw, out);
@@ -400,25 +430,40 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         break;
     }
     case WB_CODE_PER_ROW:
-    case WB_CODE_PER_COLUMN: spread(p, in, c, out); break;
-    case WB_CODE_TOP:
-        (in->sub ? k->topmask_signed : k->topmask_abs)(n, a, in->threshold, c->at, in->last_tie, out);
+    case WB_CODE_PER_COLUMN:
+        spread(p, in, c, out);
         break;
-    case WB_CODE_TOP_ROWS: top_rows(p, in, c, a, out); break;
-    case WB_CODE_LOAD_SUB: k->widen_sub[in->sub](n, slot_at(p, w, in, c), b, out); break;
+    case WB_CODE_TOP:
+        (in->sub ? k->topmask_signed : k->topmask_abs)(n, a, in->threshold, c->at, in->last_tie,
+                                                       out);
+        break;
+    case WB_CODE_TOP_ROWS:
+        top_rows(p, in, c, a, out);
+        break;
+    case WB_CODE_LOAD_SUB:
+        k->widen_sub[in->sub](n, slot_at(p, w, in, c), b, out);
+        break;
     case WB_CODE_LOAD_SUB_FMA:
         k->widen_sub_fma[in->sub](n, slot_at(p, w, in, c), b, in->s, z, out);
         break;
-    case WB_CODE_SUB_LOAD: k->sub_widen[in->sub](n, b, slot_at(p, w, in, c), out); break;
+    case WB_CODE_SUB_LOAD:
+        k->sub_widen[in->sub](n, b, slot_at(p, w, in, c), out);
+        break;
     case WB_CODE_SUB_LOAD_FMA:
         k->sub_widen_fma[in->sub](n, b, slot_at(p, w, in, c), in->s, z, out);
         break;
-    case WB_CODE_MUL_MAX: k->mul_max(n, a, b, in->s, out); break;
-    case WB_CODE_ADD_GT: k->add_gt(n, z, a, in->s, out); break;
-    case WB_CODE_TOP_KEEP:
-        (in->sub ? k->topkeep_signed : k->topkeep_abs)(n, a, in->threshold, c->at, in->last_tie, out);
+    case WB_CODE_MUL_MAX:
+        k->mul_max(n, a, b, in->s, out);
         break;
-    case WB_CODE_NONE: break;
+    case WB_CODE_ADD_GT:
+        k->add_gt(n, z, a, in->s, out);
+        break;
+    case WB_CODE_TOP_KEEP:
+        (in->sub ? k->topkeep_signed : k->topkeep_abs)(n, a, in->threshold, c->at, in->last_tie,
+                                                       out);
+        break;
+    case WB_CODE_NONE:
+        break;
     case WB_CODE_DRAIN:
         wb_drain_feed(p, w, in->drain, n, c->at, a, in->b == UINT32_MAX ? a : b);
         break;
@@ -441,13 +486,17 @@ static bool run_chunks(struct wb_program *p, struct wb_work *w, size_t tile, str
     return true;
 }
 
-/* Where and how often a guarded tensor is not finite, over all of it: the same answer whichever tile was first. */
+/* Where and how often a guarded tensor is not finite, over all of it: the same answer whichever
+ * tile was first. */
 static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, struct wb_err *err)
 {
     const struct wb_node *guard = w->bad_node;
-    struct wb_drain count = { .kind = WB_DRAIN_REDUCE, .op = WB_REDUCE_COUNT, .in = { guard->in[0] } };
+    struct wb_drain count = { .kind = WB_DRAIN_REDUCE,
+                              .op = WB_REDUCE_COUNT,
+                              .in = { guard->in[0] } };
     struct wb_drain *drain = &count;
-    struct wb_program *p = wb_program_new(cx->table, &guard->shape, WB_EXTENT_ALL, &drain, 1, NULL, err);
+    struct wb_program *p =
+        wb_program_new(cx->table, &guard->shape, WB_EXTENT_ALL, &drain, 1, NULL, err);
     uint64_t first = UINT64_MAX, total = 0;
     char what[16] = "";
     bool ok = p != NULL && prepare(w, p, err);
@@ -462,7 +511,8 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
         wb_drain_start(p, w);
         wb_tile_run(&p->geometry, t, 0, &run);
         for (at = run.first; ok && at < run.first + run.count;) {
-            struct chunk c = { .n = wb_chunk_count(&p->geometry, at, run.first + run.count), .at = at,
+            struct chunk c = { .n = wb_chunk_count(&p->geometry, at, run.first + run.count),
+                               .at = at,
                                .in_tile = (size_t)(at - run.first) };
             const float *x = w->registers + (size_t)count.reg[0] * WB_CHUNK;
 
@@ -479,7 +529,8 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
         }
     }
     if (ok)
-        wb_fail(err, WB_ENUMERIC, "%s: %s in model %s at flat index %" PRIu64 " (%" PRIu64
+        wb_fail(err, WB_ENUMERIC,
+                "%s: %s in model %s at flat index %" PRIu64 " (%" PRIu64
                 " entries are not finite); on_nonfinite says what to do with them",
                 guard->u.guard.tensor, what, guard->u.guard.model, first, total);
     free(count.partial);
@@ -490,7 +541,8 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
 static bool slot_is_finite(const struct wb_program *p, struct wb_work *w, const struct wb_slot *s,
                            size_t tile)
 {
-    if (s->guard == NULL || wb_kernels()->finite[s->dtype](wb_tile_count(&p->geometry, tile), w->raw + s->offset))
+    if (s->guard == NULL ||
+        wb_kernels()->finite[s->dtype](wb_tile_count(&p->geometry, tile), w->raw + s->offset))
         return true;
     w->bad_node = s->guard;
     return false;

@@ -1,9 +1,10 @@
 /* app/graph/program.h - one pass over tensors of one shape: every elementwise operation fused.
  *
- * A program is compiled from drains: what is wanted of a pass (bytes written, a sum, counts for a
- * selection …). Compiling walks the streams behind the drains once, folds what is constant, shares what is common, and
- * gives a list of instructions over registers of WB_CHUNK float32 values. Running it works off one unit
- * (a tile, or a stretch of tiles) on any thread; results land in the drains, by tile. */
+ * A program is compiled from drains: what is wanted of a pass (bytes written, a sum, counts for
+ * a selection …). Compiling walks the streams behind the drains once, folds what is constant,
+ * shares what is common, and gives a list of instructions over registers of WB_CHUNK float32
+ * values. Running it works off one unit (a tile, or a stretch of tiles) on any thread; results
+ * land in the drains, by tile. */
 #ifndef WB_GRAPH_PROGRAM_H
 #define WB_GRAPH_PROGRAM_H
 
@@ -21,16 +22,16 @@
 struct wb_output;
 
 enum wb_drain_kind {
-    WB_DRAIN_WRITE,         /* narrowed to `dtype`, to `output` */
-    WB_DRAIN_COPY,          /* the source's bytes as they are, to `output` */
-    WB_DRAIN_REDUCE,        /* partial: one value a tile (9 for statistics) */
-    WB_DRAIN_REDUCE_ROWS,   /* result: one value a row */
+    WB_DRAIN_WRITE,          /* narrowed to `dtype`, to `output` */
+    WB_DRAIN_COPY,           /* the source's bytes as they are, to `output` */
+    WB_DRAIN_REDUCE,         /* partial: one value a tile (9 for statistics) */
+    WB_DRAIN_REDUCE_ROWS,    /* result: one value a row */
     WB_DRAIN_REDUCE_COLUMNS, /* partial: a row of sums for each span */
-    WB_DRAIN_SELECT_ROWS,   /* result: threshold and last column of each row */
-    WB_DRAIN_HOLD,          /* buffer */
-    WB_DRAIN_BRACKET,       /* keys: counts against [low, high] a tile, and the keys between */
-    WB_DRAIN_HISTOGRAM,     /* histogram of key >> 16, or of the low 16 bits where the high ones are `low` */
-    WB_DRAIN_FIND,          /* found: flat index of the nth key equal to `low` in the tile */
+    WB_DRAIN_SELECT_ROWS,    /* result: threshold and last column of each row */
+    WB_DRAIN_HOLD,           /* buffer */
+    WB_DRAIN_BRACKET,        /* keys: counts against [low, high] a tile, and the keys between */
+    WB_DRAIN_HISTOGRAM, /* of key >> 16, or of the low 16 bits where the high ones are `low` */
+    WB_DRAIN_FIND,      /* found: flat index of the nth key equal to `low` in the tile */
 };
 
 /* The keys of one tile (or copied, of one probe). */
@@ -54,14 +55,14 @@ struct wb_drain {
     _Atomic uint64_t *histogram; /* 65536 */
     uint32_t low, high;
     uint64_t nth, *found;
-    uint64_t k;               /* of SELECT_ROWS */
+    uint64_t k; /* of SELECT_ROWS */
     struct wb_output *output;
     enum wb_dtype dtype;
-    struct wb_held *held;     /* whom the result is for */
+    struct wb_held *held; /* whom the result is for */
     /* set by the compiler */
     unsigned reg[2];
-    size_t slot;              /* of COPY */
-    size_t keys_at;           /* its place in a worker's key buffer */
+    size_t slot;    /* of COPY */
+    size_t keys_at; /* its place in a worker's key buffer */
 };
 
 struct wb_program;
@@ -72,8 +73,8 @@ struct wb_verified {
     size_t count;
 };
 
-/* Compile for a geometry. Every held value that the streams need is ready. drain[] is borrowed and must stay until the
- * program is freed. verified may be NULL. NULL with err. */
+/* Compile for a geometry. Every held value that the streams need is ready. drain[] is borrowed
+ * and must stay until the program is freed. verified may be NULL. NULL with err. */
 struct wb_program *wb_program_new(const struct wb_held_table *table, const struct wb_shape *shape,
                                   enum wb_extent extent, struct wb_drain *const *drain,
                                   size_t drains, const struct wb_verified *verified,
@@ -83,7 +84,8 @@ bool wb_program_verify(const struct wb_program *p, struct wb_verified *verified)
 void wb_program_free(struct wb_program *p); /* NULL is fine */
 const struct wb_geometry *wb_program_geometry(const struct wb_program *p);
 size_t wb_program_units(const struct wb_program *p);
-const char *wb_program_name(const struct wb_program *p); /* of the first tensor it reads; may be NULL */
+const char *wb_program_name(
+    const struct wb_program *p); /* of the first tensor it reads; may be NULL */
 uint64_t wb_program_tile_bytes(const struct wb_program *p); /* of input, per tile */
 
 /* Scratch memory of one worker, grown as programs need it. */

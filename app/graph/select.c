@@ -12,7 +12,8 @@
 #define COLLECT_MAX ((uint64_t)1 << 18) /* this many entries are listed whole, without a probe */
 #define HALF 65536
 #define ALL_TIES 9007199254740991.0 /* 2^53 - 1: behind every index */
-/* Half the bracket in standard deviations of the rank of a random sample, doubled: the probe's runs are of neighbours. */
+/* Half the bracket in standard deviations of the rank of a random sample, doubled: the probe's
+ * runs are of neighbours. */
 #define BRACKET_SIGMA 6.0
 
 enum stage { STAGE_PROBE, STAGE_COUNT, STAGE_HIGH, STAGE_LOW, STAGE_TIES };
@@ -74,9 +75,13 @@ static bool start_stage(struct wb_select *s, enum stage stage, struct wb_err *er
 
         t->geometry = wb_geometry_of(&t->node->shape, extent_of(s));
         t->drain = (struct wb_drain){ .kind = histogram ? WB_DRAIN_HISTOGRAM : WB_DRAIN_BRACKET,
-                                      .by_value = s->by_value, .in = { t->node }, .low = s->low,
-                                      .high = s->high, .low_half = stage == STAGE_LOW,
-                                      .histogram = s->histogram, .listed = &s->listed,
+                                      .by_value = s->by_value,
+                                      .in = { t->node },
+                                      .low = s->low,
+                                      .high = s->high,
+                                      .low_half = stage == STAGE_LOW,
+                                      .histogram = s->histogram,
+                                      .listed = &s->listed,
                                       .list_max = s->list_max };
         if (stage == STAGE_PROBE || s->sample)
             t->drain.list_max = UINT64_MAX;
@@ -112,7 +117,8 @@ struct wb_select *wb_select_new(const struct wb_held_table *table, const struct 
     for (size_t i = 0; i < s->n; i++) {
         s->tensor[i].node = node->in[i];
         s->total += node->in[i]->count;
-        visited += wb_geometry_of(&node->in[i]->shape, sample ? WB_EXTENT_SAMPLE : WB_EXTENT_ALL).visited;
+        visited +=
+            wb_geometry_of(&node->in[i]->shape, sample ? WB_EXTENT_SAMPLE : WB_EXTENT_ALL).visited;
     }
     s->k = !(k >= 1) ? 0 : k >= (double)s->total ? s->total : (uint64_t)k;
     if (sample && s->k > 0) {
@@ -160,7 +166,8 @@ bool wb_select_trivial(const struct wb_select *s, double value[3])
     return true;
 }
 
-/* Keys listed for a tensor, zeros (the low end of an open bracket) included, appended to out: every `step`-th. */
+/* Keys listed for a tensor, zeros (the low end of an open bracket) included, appended to out:
+ * every `step`-th. */
 static size_t thin(const struct tensor *t, double step, uint32_t low, uint32_t *out)
 {
     double next = 0;
@@ -189,7 +196,8 @@ static bool choose_bracket(struct wb_select *s, struct wb_err *err)
 
     for (size_t i = 0; i < s->n; i++)
         if (s->tensor[i].node->count > 0)
-            share = fmin(share, (double)s->tensor[i].geometry.visited / (double)s->tensor[i].node->count);
+            share = fmin(share,
+                         (double)s->tensor[i].geometry.visited / (double)s->tensor[i].node->count);
     key = malloc(((size_t)(share * (double)s->total) + s->n + 64) * 2 * sizeof *key);
     if (key == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for a probe");
@@ -197,11 +205,13 @@ static bool choose_bracket(struct wb_select *s, struct wb_err *err)
         const struct tensor *t = &s->tensor[i];
 
         if (t->node->count > 0)
-            n += thin(t, (double)t->geometry.visited / (share * (double)t->node->count), s->low, key + n);
+            n += thin(t, (double)t->geometry.visited / (share * (double)t->node->count), s->low,
+                      key + n);
     }
     rank = (double)s->k / (double)s->total * (double)n;
     margin = BRACKET_SIGMA * sqrt((double)n * ((double)s->k / (double)s->total) *
-                                  (1 - (double)s->k / (double)s->total)) + 16;
+                                  (1 - (double)s->k / (double)s->total)) +
+             16;
     copy = key + n;
     memcpy(copy, key, n * sizeof *key);
     s->high = rank - margin >= 1 ? wb_keys_nth(copy, n, (size_t)(rank - margin)) : UINT32_MAX;
@@ -279,10 +289,15 @@ static bool find_in_tile(const struct wb_select *s, struct tensor *t, size_t til
                          uint64_t *index, struct wb_err *err)
 {
     uint64_t at = 0;
-    struct wb_drain find = { .kind = WB_DRAIN_FIND, .by_value = s->by_value, .in = { t->node },
-                             .low = key, .nth = nth, .found = &at };
+    struct wb_drain find = { .kind = WB_DRAIN_FIND,
+                             .by_value = s->by_value,
+                             .in = { t->node },
+                             .low = key,
+                             .nth = nth,
+                             .found = &at };
     struct wb_drain *drain = &find;
-    struct wb_program *p = wb_program_new(cx->table, &t->node->shape, extent_of(s), &drain, 1, NULL, err);
+    struct wb_program *p =
+        wb_program_new(cx->table, &t->node->shape, extent_of(s), &drain, 1, NULL, err);
     bool ok = p != NULL && wb_program_run(p, work, tile, cx, err);
 
     *index = at;
@@ -290,7 +305,8 @@ static bool find_in_tile(const struct wb_select *s, struct tensor *t, size_t til
     return ok;
 }
 
-/* The answer is `key`, and the first `ties` entries equal to it belong to it: where is the last of those? */
+/* The answer is `key`, and the first `ties` entries equal to it belong to it: where is the last
+ * of those? */
 static bool finish(struct wb_select *s, uint32_t key, uint64_t ties, struct wb_work *work,
                    const struct wb_context *cx, double value[3], struct wb_err *err)
 {
@@ -332,7 +348,8 @@ static bool settle(struct wb_select *s, struct wb_work *work, const struct wb_co
     *miss = false;
     if (k > sum.above && k <= sum.above + sum.at_high)
         return finish(s, s->high, k - sum.above, work, cx, value, err);
-    if (k > sum.above + sum.at_high + sum.inside && k <= sum.above + sum.at_high + sum.inside + sum.at_low)
+    if (k > sum.above + sum.at_high + sum.inside &&
+        k <= sum.above + sum.at_high + sum.inside + sum.at_low)
         return finish(s, s->low, k - sum.above - sum.at_high - sum.inside, work, cx, value, err);
     if (k <= sum.above || k > sum.above + sum.at_high + sum.inside ||
         atomic_load(&s->listed) > s->tensor[0].drain.list_max) {

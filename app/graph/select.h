@@ -1,8 +1,10 @@
-/* app/graph/select.h - the exact k-th largest of tensors that are streamed, and where its ties are cut.
+/* app/graph/select.h - the exact k-th largest of tensors that are streamed, and where its ties
+ * are cut.
  *
- * A probe of some ten thousand entries brackets the answer; one pass over everything counts what lies above and at the ends
- * of the bracket and lists the few keys inside. The counts prove whether the answer is in the bracket; if it
- * is not (or the list grew too long) two histogram passes find it (merge.md 18.1) and a third counts its ties. */
+ * A probe of some ten thousand entries brackets the answer; one pass over everything counts what
+ * lies above and at the ends of the bracket and lists the few keys inside. The counts prove
+ * whether the answer is in the bracket; if it is not (or the list grew too long) two histogram
+ * passes find it (merge.md 18.1) and a third counts its ties. */
 #ifndef WB_GRAPH_SELECT_H
 #define WB_GRAPH_SELECT_H
 
@@ -10,7 +12,8 @@
 
 struct wb_select;
 
-/* For a SELECT node whose k is ready. list_max_keys bounds the keys listed at a time. NULL with err. */
+/* For a SELECT node whose k is ready. list_max_keys bounds the keys listed at a time. NULL with
+ * err. */
 struct wb_select *wb_select_new(const struct wb_held_table *table, const struct wb_node *node,
                                 bool sample, uint64_t list_max_keys, struct wb_err *err);
 void wb_select_free(struct wb_select *s); /* NULL is fine */

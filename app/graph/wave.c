@@ -1,4 +1,5 @@
-/* app/graph/wave.c - one job from wave to wave: results taken in, what follows computed, passes set up. */
+/* app/graph/wave.c - one job from wave to wave: results taken in, what follows computed, passes
+ * set up. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 #include "app/graph/node_impl.h"
 #include "app/graph/select.h"
 
-/* On a sample, larger tensors are not held whole: what needs them stays unknown until the exact run. */
+/* On a sample, larger tensors are not held whole: what needs them stays unknown until the exact
+ * run. */
 #define SAMPLE_HOLD_MAX ((uint64_t)1 << 22)
 
 struct wave {
@@ -62,7 +64,9 @@ static void finish_all(const struct wb_drain *d, const struct wb_geometry *g)
 
     for (int f = 0; f < fields; f++) {
         enum wb_reduce op = stats ? field_op(d->op, f) : d->op;
-        double total = op == WB_REDUCE_MIN ? INFINITY : op == WB_REDUCE_MAX && !(stats && f == 8) ? -INFINITY : 0;
+        double total = op == WB_REDUCE_MIN                         ? INFINITY
+                       : op == WB_REDUCE_MAX && !(stats && f == 8) ? -INFINITY
+                                                                   : 0;
 
         for (size_t t = 0; t < g->tiles; t++)
             total = combine(op, total, d->partial[t * (size_t)fields + (size_t)f]);
@@ -87,7 +91,8 @@ static void finish_columns(struct wb_drain *d, const struct wb_geometry *g, size
     }
 }
 
-/* Rows that a sample left out take the values of the nearest sampled row before (or the first one). */
+/* Rows that a sample left out take the values of the nearest sampled row before (or the first
+ * one). */
 static void spread_rows(const struct wb_drain *d, const struct wb_geometry *g, size_t width)
 {
     struct wb_stretch run;
@@ -121,11 +126,20 @@ static void finish_drain(const struct wave *w, const struct wb_pass *pass, struc
     const struct wb_geometry *g = wb_program_geometry(pass->program);
 
     switch (d->kind) {
-    case WB_DRAIN_REDUCE: finish_all(d, g); break;
-    case WB_DRAIN_REDUCE_ROWS: spread_rows(d, g, 1); break;
-    case WB_DRAIN_SELECT_ROWS: spread_rows(d, g, 2); break;
-    case WB_DRAIN_REDUCE_COLUMNS: finish_columns(d, g, WB_SPANS); break;
-    default: break;
+    case WB_DRAIN_REDUCE:
+        finish_all(d, g);
+        break;
+    case WB_DRAIN_REDUCE_ROWS:
+        spread_rows(d, g, 1);
+        break;
+    case WB_DRAIN_SELECT_ROWS:
+        spread_rows(d, g, 2);
+        break;
+    case WB_DRAIN_REDUCE_COLUMNS:
+        finish_columns(d, g, WB_SPANS);
+        break;
+    default:
+        break;
     }
     if (d->held != NULL)
         keep(w, d->held);
@@ -209,9 +223,9 @@ static struct wb_pass *find_pass(const struct wb_job *job, const struct wb_pass 
     for (size_t i = job->passes; i-- > 0;) {
         struct wb_pass *pass = &job->pass[i];
 
-        if (!pass->copy && !like->copy && pass->spans == like->spans && pass->extent == like->extent &&
-            pass->drains < WB_DRAINS_MAX && wb_hash_equal(pass->about, like->about) &&
-            wb_shape_equal(&pass->shape, &like->shape))
+        if (!pass->copy && !like->copy && pass->spans == like->spans &&
+            pass->extent == like->extent && pass->drains < WB_DRAINS_MAX &&
+            wb_hash_equal(pass->about, like->about) && wb_shape_equal(&pass->shape, &like->shape))
             return pass;
     }
     return NULL;
@@ -222,8 +236,11 @@ static bool add_drain(struct wave *w, struct wb_drain *d, const struct wb_shape 
                       enum wb_extent extent)
 {
     struct wb_job *job = w->job;
-    struct wb_pass like = { .shape = *shape, .extent = extent, .copy = d->kind == WB_DRAIN_COPY,
-                            .spans = d->kind == WB_DRAIN_REDUCE_COLUMNS, .about = about(d->in[0]) };
+    struct wb_pass like = { .shape = *shape,
+                            .extent = extent,
+                            .copy = d->kind == WB_DRAIN_COPY,
+                            .spans = d->kind == WB_DRAIN_REDUCE_COLUMNS,
+                            .about = about(d->in[0]) };
     struct wb_pass *pass = find_pass(job, &like);
     struct wb_drain **more;
 
@@ -257,7 +274,8 @@ static bool room_small(const struct wave *w, struct wb_held *held)
 
 static bool start_reduce(struct wave *w, struct wb_held *held)
 {
-    static const enum wb_drain_kind kind[] = { WB_DRAIN_REDUCE, WB_DRAIN_REDUCE_ROWS, WB_DRAIN_REDUCE_COLUMNS };
+    static const enum wb_drain_kind kind[] = { WB_DRAIN_REDUCE, WB_DRAIN_REDUCE_ROWS,
+                                               WB_DRAIN_REDUCE_COLUMNS };
     const struct wb_node *n = held->node;
     struct wb_geometry g = wb_geometry_of(&n->in[0]->shape, extent_of(w));
     struct wb_drain *d = calloc(1, sizeof *d);
@@ -313,7 +331,8 @@ static bool start_hold(struct wave *w, struct wb_held *held)
         return true;
     }
     if (n->count > SIZE_MAX / 8 ||
-        (held->f32 = aligned_alloc(64, ((size_t)n->count * sizeof(float) + 64) & ~(size_t)63)) == NULL)
+        (held->f32 = aligned_alloc(64, ((size_t)n->count * sizeof(float) + 64) & ~(size_t)63)) ==
+            NULL)
         return wb_fail(w->err, WB_ENOMEM, "no memory to hold a tensor of %llu entries",
                        (unsigned long long)n->count);
     d = calloc(1, sizeof *d);
@@ -331,7 +350,8 @@ static bool start_select(struct wave *w, struct wb_held *held)
     const struct wb_node *n = held->node;
 
     if (held->select == NULL) {
-        held->select = wb_select_new(&w->jobs->table, n, w->jobs->sample, w->how->list_max_keys, w->err);
+        held->select =
+            wb_select_new(&w->jobs->table, n, w->jobs->sample, w->how->list_max_keys, w->err);
         if (held->select == NULL || !room_small(w, held))
             return false;
         if (wb_select_trivial(held->select, held->f64)) {
@@ -377,16 +397,21 @@ static bool start_held(struct wave *w, struct wb_held *held)
     if (inherits_unknown(w, held))
         return true;
     switch ((enum wb_op)held->node->op) {
-    case WB_OP_REDUCE: return start_reduce(w, held);
-    case WB_OP_SELECT: return start_select(w, held);
-    case WB_OP_SELECT_ROWS: return start_select_rows(w, held);
-    default: return start_hold(w, held);
+    case WB_OP_REDUCE:
+        return start_reduce(w, held);
+    case WB_OP_SELECT:
+        return start_select(w, held);
+    case WB_OP_SELECT_ROWS:
+        return start_select_rows(w, held);
+    default:
+        return start_hold(w, held);
     }
 }
 
 /* Outputs. */
 
-/* The source (or view of one) whose bytes are the output as they stand; NULL when something must be computed. */
+/* The source (or view of one) whose bytes are the output as they stand; NULL when something must
+ * be computed. */
 static struct wb_node *plain_copy(const struct wb_target_state *t)
 {
     struct wb_node *n = t->node;
@@ -397,7 +422,8 @@ static struct wb_node *plain_copy(const struct wb_target_state *t)
         n = n->in[0];
     if (n->dtype != t->target.dtype)
         return NULL;
-    return n->op == WB_OP_SOURCE || (n->op == WB_OP_VIEW && n->in[0]->op == WB_OP_SOURCE) ? n : NULL;
+    return n->op == WB_OP_SOURCE || (n->op == WB_OP_VIEW && n->in[0]->op == WB_OP_SOURCE) ? n
+                                                                                          : NULL;
 }
 
 static bool start_output(struct wave *w, struct wb_target_state *t)
@@ -416,8 +442,8 @@ static bool start_output(struct wave *w, struct wb_target_state *t)
         shape.dim[0] = wb_ckpt_info(copy->u.source.ck, copy->u.source.tensor)->bytes;
     }
     t->emitted = true;
-    if (!wb_output_init(&t->output, (size_t)(t - w->jobs->target), wb_geometry_of(&shape, extent).tiles,
-                        w->how->parked_max, w->err))
+    if (!wb_output_init(&t->output, (size_t)(t - w->jobs->target),
+                        wb_geometry_of(&shape, extent).tiles, w->how->parked_max, w->err))
         return false;
     if (t->output.tiles == 0)
         return wb_output_empty(&t->output, w->how->context->sink, w->err);

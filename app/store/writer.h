@@ -1,9 +1,9 @@
 /* app/store/writer.h - a checkpoint being written: it appears whole or not at all.
  *
- * The writer lays out all shards before the first byte: headers, offsets and (by fallocate) disk space,
- * in a hidden sibling of the output ("OUT/../.NAME.part"). Blocks arrive in any order from any thread,
- * straight at their place. Finishing syncs, writes the small files and renames. A writer that is
- * left (abandoned by kill -9) can be taken up again by wb_writer_resume. */
+ * The writer lays out all shards before the first byte: headers, offsets and (by fallocate) disk
+ * space, in a hidden sibling of the output ("OUT/../.NAME.part"). Blocks arrive in any order
+ * from any thread, straight at their place. Finishing syncs, writes the small files and renames.
+ * A writer that is left (abandoned by kill -9) can be taken up again by wb_writer_resume. */
 #ifndef WB_STORE_WRITER_H
 #define WB_STORE_WRITER_H
 
@@ -44,7 +44,8 @@ struct wb_writer *wb_writer_open(const struct wb_writer_options *options,
 /* Write n bytes of tensor i at its byte `first`. Thread-safe. */
 bool wb_writer_put(struct wb_writer *w, size_t i, uint64_t first, const void *bytes, size_t n,
                    struct wb_err *err);
-/* Tensor i is complete; `hash` is the XXH3-128 of its bytes. Recorded in the journal. Thread-safe. */
+/* Tensor i is complete; `hash` is the XXH3-128 of its bytes. Recorded in the journal.
+ * Thread-safe. */
 bool wb_writer_done(struct wb_writer *w, size_t i, struct wb_hash hash, struct wb_err *err);
 /* Was tensor i complete already (after a resume: journal entry found and its bytes hash to it)? */
 bool wb_writer_is_done(const struct wb_writer *w, size_t i, struct wb_hash *hash);
@@ -74,11 +75,12 @@ void wb_writer_discard(struct wb_writer *w);
 /* Free; what was neither finished nor discarded stays for a resume. NULL is fine. */
 void wb_writer_close(struct wb_writer *w);
 
-/* The pure part, for a dry run: how count tensors fall into shards. shard_of has count entries; returns the number of
- * shards, their file sizes summed in *bytes. 0 with err set on overflow. */
+/* The pure part, for a dry run: how count tensors fall into shards. shard_of has count entries;
+ * returns the number of shards, their file sizes summed in *bytes. 0 with err set on overflow. */
 size_t wb_writer_layout(const struct wb_out_tensor *tensor, size_t count, uint64_t shard_bytes,
                         size_t *shard_of, uint64_t *bytes, struct wb_err *err);
-/* Bytes free for the user on the file system that would hold `dir` (its nearest existing parent). */
+/* Bytes free for the user on the file system that would hold `dir` (its nearest existing
+ * parent). */
 bool wb_free_bytes(const char *dir, uint64_t *bytes, struct wb_err *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* app/tensor/kernel_fused.h - kernels that follow each other often, in one loop: the same bits as one after the other.
+/* app/tensor/kernel_fused.h - kernels that follow each other often, in one loop: the same bits
+ * as one after the other.
  *
  * Each intermediate result is rounded and its NaN made quiet as the single kernels do. */
 #ifndef WB_TENSOR_KERNEL_FUSED_H
@@ -9,27 +10,27 @@
 static void widen_sub_bf16(size_t n, const void *src, const float *y, float *out)
 {
     EACH(i, n)
-        out[i] = element_sub(decode_bf16(load16(src, i)), y[i]);
+    out[i] = element_sub(decode_bf16(load16(src, i)), y[i]);
 }
 
 static void widen_sub_fma_bf16(size_t n, const void *src, const float *y, float a, const float *z,
                                float *out)
 {
     EACH(i, n)
-        out[i] = quiet(fmaf(element_sub(decode_bf16(load16(src, i)), y[i]), a, z[i]));
+    out[i] = quiet(fmaf(element_sub(decode_bf16(load16(src, i)), y[i]), a, z[i]));
 }
 
 static void sub_widen_bf16(size_t n, const float *x, const void *src, float *out)
 {
     EACH(i, n)
-        out[i] = element_sub(x[i], decode_bf16(load16(src, i)));
+    out[i] = element_sub(x[i], decode_bf16(load16(src, i)));
 }
 
 static void sub_widen_fma_bf16(size_t n, const float *x, const void *src, float a, const float *z,
                                float *out)
 {
     EACH(i, n)
-        out[i] = quiet(fmaf(element_sub(x[i], decode_bf16(load16(src, i))), a, z[i]));
+    out[i] = quiet(fmaf(element_sub(x[i], decode_bf16(load16(src, i))), a, z[i]));
 }
 
 /* Against anything but -0 the equal case of max is `low` itself. */
@@ -37,10 +38,11 @@ static void mul_max(size_t n, const float *x, const float *y, float low, float *
 {
     if (bits_of(low) == F32_SIGN || low != low) {
         EACH(i, n)
-            out[i] = element_max(element_mul(x[i], y[i]), low);
+        out[i] = element_max(element_mul(x[i], y[i]), low);
         return;
     }
-    EACH(i, n) {
+    EACH(i, n)
+    {
         float v = x[i] * y[i];
         float r = v > low ? v : low;
 
@@ -51,22 +53,22 @@ static void mul_max(size_t n, const float *x, const float *y, float low, float *
 static void add_gt(size_t n, const float *z, const float *x, float y, float *out)
 {
     EACH(i, n)
-        out[i] = element_add(z[i], element_gt(x[i], y));
+    out[i] = element_add(z[i], element_gt(x[i], y));
 }
 
-#define TOPKEEP(name, key)                                                                        \
-    static void name(size_t n, const float *x, uint32_t threshold, uint64_t first,                \
-                     uint64_t last_tie, float *out)                                               \
-    {                                                                                             \
-        size_t ties = tie_count(n, first, last_tie);                                              \
-                                                                                                  \
-        EACH(i, ties)                                                                             \
-            out[i] = element_mul(x[i], key(x[i]) >= threshold ? 1.0f : 0.0f);                     \
-        x += ties;                                                                                \
-        out += ties;                                                                              \
-        n -= ties;                                                                                \
-        EACH(i, n)                                                                                \
-            out[i] = element_mul(x[i], key(x[i]) > threshold ? 1.0f : 0.0f);                      \
+#define TOPKEEP(name, key)                                                         \
+    static void name(size_t n, const float *x, uint32_t threshold, uint64_t first, \
+                     uint64_t last_tie, float *out)                                \
+    {                                                                              \
+        size_t ties = tie_count(n, first, last_tie);                               \
+                                                                                   \
+        EACH(i, ties)                                                              \
+        out[i] = element_mul(x[i], key(x[i]) >= threshold ? 1.0f : 0.0f);          \
+        x += ties;                                                                 \
+        out += ties;                                                               \
+        n -= ties;                                                                 \
+        EACH(i, n)                                                                 \
+        out[i] = element_mul(x[i], key(x[i]) > threshold ? 1.0f : 0.0f);           \
     }
 
 TOPKEEP(topkeep_abs, wb_key_abs)
@@ -81,7 +83,8 @@ static bool below_16(size_t n, const void *src, uint32_t limit)
         size_t len = n - start < BLOCK ? n - start : BLOCK;
         uint16_t part = 0;
 
-        EACH(i, len) {
+        EACH(i, len)
+        {
             uint16_t code = (uint16_t)(load16(src, start + i) & 0x7FFF);
 
             part = code > part ? code : part;

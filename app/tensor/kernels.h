@@ -176,14 +176,18 @@ struct wb_kernels {
     bool (*finite[WB_DTYPE_COUNT])(size_t n, const void *src);
 
     /* Fused pairs, the same bits as one kernel after the other. NULL for some dtypes. */
-    void (*widen_sub[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y, float *out); /* src - y */
+    /* src - y */
+    void (*widen_sub[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y, float *out);
     void (*widen_sub_fma[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y, float a,
                                           const float *z, float *out); /* fmaf(src - y, a, z) */
-    void (*sub_widen[WB_DTYPE_COUNT])(size_t n, const float *x, const void *src, float *out); /* x - src */
+    /* x - src */
+    void (*sub_widen[WB_DTYPE_COUNT])(size_t n, const float *x, const void *src, float *out);
     void (*sub_widen_fma[WB_DTYPE_COUNT])(size_t n, const float *x, const void *src, float a,
                                           const float *z, float *out); /* fmaf(x - src, a, z) */
-    void (*mul_max)(size_t n, const float *x, const float *y, float low, float *out); /* max(x y, low) */
-    void (*add_gt)(size_t n, const float *z, const float *x, float y, float *out);    /* z + (x > y) */
+    /* max(x y, low) */
+    void (*mul_max)(size_t n, const float *x, const float *y, float low, float *out);
+    /* z + (x > y) */
+    void (*add_gt)(size_t n, const float *z, const float *x, float y, float *out);
     /* x times its topmask */
     void (*topkeep_abs)(size_t n, const float *x, uint32_t threshold, uint64_t first,
                         uint64_t last_tie, float *out);

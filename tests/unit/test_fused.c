@@ -1,4 +1,5 @@
-/* tests/unit/test_fused.c - every fused kernel gives the bits of the single kernels it stands for, in every table. */
+/* tests/unit/test_fused.c - every fused kernel gives the bits of the single kernels it stands
+ * for, in every table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,8 +52,8 @@ static void same(const float *got, const float *want, size_t n, const char *tabl
         fail_msg("%s of %s differs at length %zu", what, table, n);
 }
 
-static void check_length(const struct wb_kernels *k, const struct wb_kernels *one, const struct data *d,
-                         size_t n, size_t odd)
+static void check_length(const struct wb_kernels *k, const struct wb_kernels *one,
+                         const struct data *d, size_t n, size_t odd)
 {
     const float *x = d->x + odd, *y = d->y + odd, *z = d->z + odd;
     const uint16_t *p = d->packed + odd;

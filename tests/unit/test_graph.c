@@ -196,7 +196,8 @@ static void test_reductions(void **state)
             most = fabs(x) > most ? fabs(x) : most;
         }
         near(number(wb_node_reduce(WB_REDUCE_SUM, WB_AXIS_ALL, a.node, NULL, NULL)), sum);
-        near(number(wb_node_reduce(WB_REDUCE_SUM_SQUARES, WB_AXIS_ALL, a.node, NULL, NULL)), squares);
+        near(number(wb_node_reduce(WB_REDUCE_SUM_SQUARES, WB_AXIS_ALL, a.node, NULL, NULL)),
+             squares);
         near(number(wb_node_reduce(WB_REDUCE_DOT, WB_AXIS_ALL, a.node, b.node, NULL)), dot);
         near(number(wb_node_reduce(WB_REDUCE_COUNT, WB_AXIS_ALL, a.node, NULL, NULL)), count);
         near(number(wb_node_reduce(WB_REDUCE_MIN, WB_AXIS_ALL, a.node, NULL, NULL)), least);
@@ -582,7 +583,8 @@ static void test_determinism(void **state)
         for (size_t t = 0; t < 4; t++) {
             struct bytes got = { .n = a.n * 2 };
             struct wb_sink sink = { .ctx = &got, .put = sink_put, .done = sink_done };
-            struct wb_eval how = { .threads = threads[t], .budget_bytes = t % 2 ? 1 << 20 : 1 << 30 };
+            struct wb_eval how = { .threads = threads[t],
+                                   .budget_bytes = t % 2 ? 1 << 20 : 1 << 30 };
             struct wb_target target = { .node = out, .write = true, .dtype = WB_DTYPE_BF16 };
             struct wb_err err;
 
@@ -763,14 +765,21 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_elementwise),      cmocka_unit_test(test_reductions),
-        cmocka_unit_test(test_rows_and_columns), cmocka_unit_test(test_select),
-        cmocka_unit_test(test_select_among_many), cmocka_unit_test(test_select_twice_at_once),
+        cmocka_unit_test(test_elementwise),
+        cmocka_unit_test(test_reductions),
+        cmocka_unit_test(test_rows_and_columns),
+        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_select_among_many),
+        cmocka_unit_test(test_select_twice_at_once),
         cmocka_unit_test(test_select_rows),
-        cmocka_unit_test(test_views),            cmocka_unit_test(test_dense),
-        cmocka_unit_test(test_determinism),      cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_guard_names_the_place), cmocka_unit_test(test_sample),
-        cmocka_unit_test(test_cancel),           cmocka_unit_test(test_small_arithmetic),
+        cmocka_unit_test(test_views),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_determinism),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_guard_names_the_place),
+        cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_small_arithmetic),
         cmocka_unit_test(test_refusals),
     };
 
