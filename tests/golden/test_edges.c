@@ -1,4 +1,6 @@
 /* tests/golden/test_edges.c - merges at the ends of their parameters, with models that say nothing, and refused. */
+#include <glob.h>
+
 #include "tests/golden/made.h"
 #include "tests/unit/near.h"
 
@@ -222,11 +224,36 @@ static void test_errors(void **state)
     }
 }
 
+/* The small cases that plugins carry in their own tables. */
+static void test_plugin_tables(void **state)
+{
+    glob_t files = { 0 };
+    size_t all = 0;
+
+    (void)state;
+    assert_int_equal(glob("plugins/[!l]*/*.lua", 0, NULL, &files), 0); /* not plugins/lib */
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        size_t passed = 0, failed = 0;
+        struct wb_err err = { 0 };
+        char *report = NULL;
+
+        if (!wb_vm_check_plugin(pipe_.vm, files.gl_pathv[i], &report, &passed, &failed, &err))
+            fail_msg("%s: %s", files.gl_pathv[i], err.msg);
+        if (failed > 0)
+            fail_msg("%s: %s", files.gl_pathv[i], report);
+        all += passed;
+        free(report);
+    }
+    globfree(&files);
+    assert_true(all >= 40);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_edges),
                                         cmocka_unit_test(test_warnings),
-                                        cmocka_unit_test(test_errors) };
+                                        cmocka_unit_test(test_errors),
+                                        cmocka_unit_test(test_plugin_tables) };
     int failed;
 
     if (!pipe_open(&pipe_))
