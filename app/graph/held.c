@@ -240,7 +240,8 @@ static double element(const struct wb_node *n, const struct operand *in, size_t 
     }
 }
 
-static void compute_elementwise(const struct wb_held_table *table, struct wb_held *held)
+static bool compute_elementwise(const struct wb_held_table *table, struct wb_held *held,
+                                struct wb_err *err)
 {
     const struct wb_node *n = held->node;
     struct operand in[3] = { { NULL, 0 } };
@@ -249,8 +250,14 @@ static void compute_elementwise(const struct wb_held_table *table, struct wb_hel
         in[k].value = wb_held_find(table, n->in[k])->f64;
         in[k].stride = n->in[k]->shape.ndim == 0 ? 0 : 1;
     }
-    for (size_t i = 0; i < n->count; i++)
+    for (size_t i = 0; i < n->count; i++) {
         held->f64[i] = element(n, in, i);
+        if (n->op == WB_OP_GUARD && !isfinite(held->f64[i]))
+            return wb_fail(err, WB_ENUMERIC, "%s: %s in model %s at flat index %zu",
+                           n->u.guard.tensor, isnan(held->f64[i]) ? "NaN" : "infinity",
+                           n->u.guard.model, i);
+    }
+    return true;
 }
 
 /* Reductions over small values, in double and in order. */
@@ -412,7 +419,7 @@ bool wb_held_compute(const struct wb_held_table *table, struct wb_held *held, st
     if (n->op == WB_OP_CONSTANT)
         memcpy(held->f64, n->u.constant.value, (size_t)n->count * sizeof *held->f64);
     else if (wb_node_is_elementwise(n))
-        compute_elementwise(table, held);
+        return compute_elementwise(table, held, err);
     else if (n->op == WB_OP_REDUCE)
         compute_reduce(table, held);
     else if (n->op == WB_OP_VIEW)

@@ -454,8 +454,6 @@ struct wb_node *wb_node_guard(struct wb_node *a, const char *model, const char *
 {
     struct wb_node *node;
 
-    if (a->domain == WB_SMALL)
-        return wb_node_ref(a);
     node = elementwise(WB_OP_GUARD, 0, &a, 1, err);
     if (node == NULL)
         return NULL;

@@ -669,6 +669,23 @@ static void test_guard_names_the_place(void **state)
     teardown(&f);
 }
 
+static void test_guard_of_a_number(void **state)
+{
+    struct wb_node *zero = wb_node_scalar(0, NULL), *inf = wb_node_unary(WB_UNARY_recip, zero, NULL);
+    struct wb_node *guard = wb_node_guard(inf, "expert", "scale", NULL);
+    double value;
+    struct wb_target target = { .node = guard, .value = &value };
+    struct wb_err err;
+
+    (void)state;
+    assert_false(wb_evaluate(&(struct wb_eval){ .threads = 1 }, &target, 1, NULL, &err));
+    assert_int_equal(err.code, WB_ENUMERIC);
+    assert_non_null(strstr(err.msg, "scale: infinity in model expert"));
+    wb_node_unref(guard);
+    wb_node_unref(inf);
+    wb_node_unref(zero);
+}
+
 static void test_sample(void **state)
 {
     struct fixture f;
@@ -777,6 +794,7 @@ int main(void)
         cmocka_unit_test(test_determinism),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_guard_names_the_place),
+        cmocka_unit_test(test_guard_of_a_number),
         cmocka_unit_test(test_sample),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_small_arithmetic),
