@@ -32,7 +32,10 @@ struct wb_vm {
     uint64_t used_bytes, cap_bytes;
     uint64_t allocations, fail_after; /* fail_after > 0: growth fails from that allocation on (tests) */
     uint64_t spent, cap_instructions;
-    uint64_t nodes, cap_nodes;        /* tensors made in this call: they live outside of the Lua heap */
+    struct wb_node ***chunk;          /* references of the tensors made in this call (tensor.c) */
+    size_t chunks;
+    uint64_t nodes, call;             /* how many; which call */
+    uint64_t nodes_beside, cap_nodes; /* nodes that C made for notes; both live outside of the Lua heap */
     enum wb_trip trip;
     char trip_text[300];
 
@@ -55,7 +58,9 @@ static inline struct wb_vm *wb_vm_of(lua_State *L)
 bool wb_vm_protected(struct wb_vm *vm, lua_CFunction body, void *arg, struct wb_err *err);
 /* Call the function below nargs arguments; on failure err says where, and the stack holds neither. */
 bool wb_vm_call(struct wb_vm *vm, int nargs, int nresults, struct wb_err *err);
-/* Begin a call of its own: full budgets, no trip. */
+/* Drop the references of all tensors that Lua has. */
+void wb_vm_release(struct wb_vm *vm);
+/* Begin a call of its own: full budgets, no trip, no tensors of the one before. */
 void wb_vm_refill(struct wb_vm *vm);
 /* Put function `name` of the Lua module `module` ("wb.pipeline") on the stack. May raise. */
 void wb_vm_push_function(lua_State *L, const char *module, const char *name);

@@ -188,7 +188,7 @@ static int merge_notes(lua_State *L)
         with_base(&k, base, model, n, merged);
     else if (base == NULL)
         without_base(&k, model, n, merged);
-    vm->nodes += k.n;
+    vm->nodes_beside += k.n;
     for (size_t i = 0; i < k.n; i++)
         wb_node_unref(k.made[i]);
     return k.ok ? 0 : wb_lua_raise(L, &k.err);

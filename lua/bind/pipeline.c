@@ -168,7 +168,8 @@ static bool run(struct wb_vm *vm, struct script *s, struct wb_err *err)
     ok = wb_vm_protected(vm, run_script, s, err);
     wb_vm_refill(vm); /* a script that used up its time still has its knobs told */
     if (!wb_vm_protected(vm, keep_rest, s, &later))
-        return ok ? wb_err_move(err, &later) : false;
+        ok = ok ? wb_err_move(err, &later) : false;
+    wb_vm_release(vm);
     return ok;
 }
 
@@ -295,11 +296,14 @@ bool wb_vm_check_plugin(struct wb_vm *vm, const char *path, char **report, size_
                         size_t *failed, struct wb_err *err)
 {
     struct check c = { .path = path };
+    bool ok;
 
     *report = NULL;
     *passed = *failed = 0;
     wb_vm_refill(vm);
-    if (!wb_vm_protected(vm, check_plugin, &c, err))
+    ok = wb_vm_protected(vm, check_plugin, &c, err);
+    wb_vm_release(vm);
+    if (!ok)
         return wb_wrap(err, "%s", path);
     *report = c.report;
     *passed = c.passed;

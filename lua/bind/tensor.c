@@ -1,45 +1,82 @@
 /* lua/bind/tensor.c - tensors as Lua values: life, arithmetic, everything elementwise, random numbers. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lua/bind/internal.h"
 
-/* Life. */
+/* Life. Finalizers of a hundred thousand values would cost more than making them. So the references belong to the
+ * VM, which drops them all when the call into Lua is over; a value knows its place among them and the call it
+ * was made in, and is closed afterwards. */
+
+#define CHUNK 4096 /* places are handed out from chunks that never move */
+
+struct tensor {
+    struct wb_node **place;
+    uint64_t call;
+};
+
+static struct wb_node **take_place(struct wb_vm *vm)
+{
+    size_t chunk = (size_t)(vm->nodes / CHUNK);
+    struct wb_node ***more;
+
+    if (chunk == vm->chunks) {
+        more = realloc(vm->chunk, (chunk + 1) * sizeof *more);
+        if (more == NULL)
+            return NULL;
+        vm->chunk = more;
+        vm->chunk[chunk] = calloc(CHUNK, sizeof **more);
+        if (vm->chunk[chunk] == NULL)
+            return NULL;
+        vm->chunks++;
+    }
+    return &vm->chunk[chunk][vm->nodes++ % CHUNK];
+}
+
+void wb_vm_release(struct wb_vm *vm)
+{
+    for (uint64_t i = 0; i < vm->nodes; i++)
+        wb_node_unref(vm->chunk[i / CHUNK][i % CHUNK]);
+    for (size_t i = 0; i < vm->chunks; i++)
+        free(vm->chunk[i]);
+    free(vm->chunk);
+    vm->chunk = NULL;
+    vm->chunks = 0;
+    vm->nodes = 0;
+    vm->call++;
+}
 
 struct wb_node **wb_lua_push_node(lua_State *L)
 {
     struct wb_vm *vm = wb_vm_of(L);
-    struct wb_node **slot;
+    struct tensor *t;
 
-    if (++vm->nodes > vm->cap_nodes)
+    if (vm->nodes + vm->nodes_beside >= vm->cap_nodes)
         wb_lua_fail(L, WB_ENOMEM, "the script makes more than %llu tensors",
                     (unsigned long long)vm->cap_nodes);
-    slot = lua_newuserdatauv(L, sizeof *slot, 0);
-    *slot = NULL;
+    t = lua_newuserdatauv(L, sizeof *t, 0);
+    *t = (struct tensor){ .call = vm->call };
     luaL_setmetatable(L, WB_LUA_TENSOR);
-    return slot;
-}
-
-static int node_close(lua_State *L)
-{
-    struct wb_node **slot = luaL_checkudata(L, 1, WB_LUA_TENSOR);
-
-    wb_node_unref(*slot);
-    *slot = NULL;
-    return 0;
+    t->place = take_place(vm);
+    if (t->place == NULL)
+        wb_lua_fail(L, WB_ENOMEM, "no memory for a tensor");
+    return t->place;
 }
 
 struct wb_node *wb_lua_test_node(lua_State *L, int arg)
 {
-    struct wb_node **slot = luaL_testudata(L, arg, WB_LUA_TENSOR);
+    struct tensor *t = luaL_testudata(L, arg, WB_LUA_TENSOR);
 
-    return slot == NULL ? NULL : *slot;
+    return t == NULL || t->call != wb_vm_of(L)->call || t->place == NULL ? NULL : *t->place;
 }
 
 struct wb_node *wb_lua_check_node(lua_State *L, int arg)
 {
     struct wb_node *node = wb_lua_test_node(L, arg);
 
+    if (node == NULL && luaL_testudata(L, arg, WB_LUA_TENSOR) != NULL)
+        wb_lua_fail(L, WB_EARG, "a tensor of an earlier run was kept; tensors live as long as the run");
     if (node == NULL)
         wb_lua_fail(L, WB_EARG, "a tensor was expected, not %s", luaL_typename(L, arg));
     return node;
@@ -528,8 +565,7 @@ static void add_metamethods(lua_State *L)
 void wb_lua_open_tensor(lua_State *L)
 {
     static const luaL_Reg meta[] = {
-        { "__gc", node_close }, { "__close", node_close }, { "__eq", equal }, { "__tostring", to_text },
-        { NULL, NULL },
+        { "__eq", equal }, { "__tostring", to_text }, { NULL, NULL },
     };
     static const luaL_Reg method[] = {
         { "where", where }, { "lerp", lerp }, { "fma", fma_scalar }, { "clamp", clamp },

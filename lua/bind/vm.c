@@ -19,6 +19,7 @@
 #define MEMORY_DEFAULT ((uint64_t)512 << 20)
 #define INSTRUCTIONS_DEFAULT ((uint64_t)2000000000)
 #define NODE_BYTES 256 /* about what one lazy tensor takes outside of the Lua heap */
+#define GC_PAUSE 400   /* per cent: a script builds a graph once and ends, most of what it makes stays */
 #define MODULE_BYTES_MAX ((size_t)4 << 20)
 
 #ifndef WB_SHARE_DIR
@@ -84,7 +85,8 @@ static void hook(lua_State *L, lua_Debug *ar)
 
 void wb_vm_refill(struct wb_vm *vm)
 {
-    vm->spent = vm->nodes = 0;
+    wb_vm_release(vm);
+    vm->spent = vm->nodes_beside = 0;
     vm->trip = WB_TRIP_NONE;
     vm->code = WB_OK;
     vm->name[0] = vm->trip_text[0] = vm->script[0] = '\0';
@@ -383,6 +385,7 @@ struct wb_vm *wb_vm_new(const struct wb_vm_options *options, struct wb_err *err)
         return NULL;
     }
     *(struct wb_vm **)lua_getextraspace(vm->L) = vm;
+    lua_gc(vm->L, LUA_GCINC, GC_PAUSE, 0, 0);
     wb_vm_refill(vm);
     if (!wb_vm_protected(vm, set_up, vm, err)) {
         wb_wrap(err, "%s/lua/wb", vm->opt.share_dir);
@@ -400,6 +403,7 @@ void wb_vm_free(struct wb_vm *vm)
         lua_sethook(vm->L, NULL, 0, 0);
         lua_close(vm->L);
     }
+    wb_vm_release(vm);
     for (size_t i = 0; i < vm->read_dirs; i++)
         free(vm->read_dir[i]);
     free(vm->read_dir);

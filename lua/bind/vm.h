@@ -1,7 +1,7 @@
 /* lua/bind/vm.h - pipelines and plugins as the rest of the program sees them; exposes no lua.h.
  *
- * A VM is one sandboxed Lua state with `wb` in it. It belongs to one thread at a time. Everything that Lua makes
- * (models) is reference counted and outlives the VM. */
+ * A VM is one sandboxed Lua state with `wb` in it. It belongs to one thread at a time.
+ * Everything that Lua makes (models) is reference counted and outlives the VM. */
 #ifndef WB_LUA_VM_H
 #define WB_LUA_VM_H
 
@@ -34,8 +34,8 @@ struct wb_vm;
 struct wb_vm *wb_vm_new(const struct wb_vm_options *options, struct wb_err *err);
 void wb_vm_free(struct wb_vm *vm); /* NULL is fine */
 
-/* The installed data directory: beside the program when it runs from its source tree, else PREFIX/share/weightbench;
- * WEIGHTBENCH_SHARE overrides. Static storage. */
+/* The installed data directory: beside the program when it runs from its source tree, else
+ * PREFIX/share/weightbench; WEIGHTBENCH_SHARE overrides. Static storage. */
 const char *wb_share_dir(void);
 
 enum wb_knob_kind { WB_KNOB_NUMBER, WB_KNOB_BOOL, WB_KNOB_TEXT };
@@ -59,8 +59,9 @@ struct wb_pipeline {
     void *priv;
 };
 
-/* Run a script. set[i] is "name=value"; a name that the script does not declare is an error listing those it does. *out is
- * filled as far as it came after a failure too (knobs, problems, text): wb_pipeline_free in every case. */
+/* Run a script. set[i] is "name=value"; a name that the script does not declare is an error
+ * listing those it does. *out is filled as far as it came after a failure too (knobs, problems,
+ * text): wb_pipeline_free in every case. */
 bool wb_vm_pipeline(struct wb_vm *vm, const char *path, const char *const *set, size_t sets,
                     struct wb_pipeline *out, struct wb_err *err);
 /* The same with the text given (an editor's buffer); `name` is what errors call it. */
@@ -69,12 +70,14 @@ bool wb_vm_pipeline_text(struct wb_vm *vm, const char *name, const char *text, s
                          struct wb_err *err);
 void wb_pipeline_free(struct wb_pipeline *p);
 
-/* All plugins as JSON: [{"name","kind","doc","paper","file","params":{name:{default,min,max,choices,doc,per,type}}}], sorted by kind
- * and name. A file that cannot be loaded is in "errors". Owned. */
+/* All plugins as JSON:
+ * [{"name","kind","doc","paper","file","params":{name:{default,min,max,choices,doc,per,type}}}],
+ * sorted by kind and name. A file that cannot be loaded is in "errors". Owned. */
 cJSON *wb_vm_plugins(struct wb_vm *vm, struct wb_err *err);
 /* Read changed plugin files again; *changed says whether any was. */
 bool wb_vm_reload(struct wb_vm *vm, bool *changed, struct wb_err *err);
-/* Load one plugin file, check its table and run its `tests`. report: one line a test, owned (free). */
+/* Load one plugin file, check its table and run its `tests`. report: one line a test, owned
+ * (free). */
 bool wb_vm_check_plugin(struct wb_vm *vm, const char *path, char **report, size_t *passed,
                         size_t *failed, struct wb_err *err);
 
