@@ -226,7 +226,7 @@ local function describe(plugin)
   for name, spec in next, plugin.specs do
     local entry = {min = spec.min, max = spec.max, choices = spec.choices, doc = spec.doc, per = spec.per,
       type = spec.type, required = spec.required, secret = spec.secret, step = spec.step}
-    entry.default = spec.default
+    entry.default = spec.type == "list" and type(spec.default) == "table" and core.array_of(spec.default) or spec.default
     list[name] = entry
   end
   return {name = plugin.name, kind = plugin.kind, doc = plugin.doc, paper = plugin.paper, file = plugin.file,
