@@ -100,6 +100,7 @@ char **wb_lua_push_text_owner(lua_State *L);
 
 /* Fill the table at the top with the functions of one file. */
 void wb_lua_open_tensor(lua_State *L);
+void wb_lua_open_random(lua_State *L);
 void wb_lua_open_reduce(lua_State *L);
 void wb_lua_open_shape(lua_State *L);
 void wb_lua_open_model(lua_State *L);

@@ -310,6 +310,7 @@ static int set_up(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, "wb.loaded");
     lua_newtable(L); /* core */
     wb_lua_open_tensor(L);
+    wb_lua_open_random(L);
     wb_lua_open_reduce(L);
     wb_lua_open_shape(L);
     wb_lua_open_model(L);
