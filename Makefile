@@ -158,6 +158,14 @@ bench:
 bench-peers: all benches
 	@WEIGHTBENCH='$(CURDIR)/$(PROGRAM)' BUILD='$(BUILD)' tests/peers/bench_peers.sh
 
+# Put the tables of the last `make bench` and `make bench-peers` into the README.
+readme-tables:
+	@for name in bench bench-peers; do \
+	    [ ! -e $(BUILD)/$$name.md ] || \
+	    sed -i -e "/<!-- $$name -->/,/<!-- end of $$name -->/{//!d}" \
+	           -e "/<!-- $$name -->/r $(BUILD)/$$name.md" README.md; \
+	done
+
 peers: all
 	@WEIGHTBENCH='$(CURDIR)/$(PROGRAM)' BUILD='$(BUILD)' tests/peers/load_outputs.sh
 
@@ -216,6 +224,7 @@ help:
 	@echo 'make setup          only installs what building and testing need (apt-get)'
 	@echo 'make bench          speed and memory, as ratios to cp and cat; ~25 GB under $$WB_BENCH_DIR'
 	@echo 'make bench-peers    side by side with mergekit (PyPI)'
+	@echo 'make readme-tables  puts the tables of both into README.md'
 	@echo 'make peers          loads outputs with safetensors and transformers (PyPI)'
 	@echo 'make install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
 	@echo 'make lint           clang-tidy, cppcheck, luacheck, shellcheck'
@@ -225,5 +234,5 @@ help:
 	@echo 'variables: CC CFLAGS CPPFLAGS LDFLAGS LDLIBS PREFIX DESTDIR BUILD SAN WERROR JOBS'
 	@echo '  make BUILD=b-tsan SAN=thread check     make CC=clang BUILD=b-clang WERROR=1 check'
 
-.PHONY: all setup demo check run-tests tests sanitize benches bench bench-peers peers install uninstall \
+.PHONY: all setup demo check run-tests tests sanitize benches bench bench-peers readme-tables peers install uninstall \
         format format-check lint clean help force

@@ -10,7 +10,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 export WEIGHTBENCH_SHARE=$PWD
 weightbench=${WEIGHTBENCH:-$PWD/weightbench}
-bin=$PWD/${BUILD:-build}/tests/bench
+tables=$PWD/${BUILD:-build} # bench.md there is what `make readme-tables` puts into README.md
+bin=$tables/tests/bench
 dir=${WB_BENCH_DIR:-${TMPDIR:-/tmp}/weightbench-bench}
 rounds=${WB_BENCH_ROUNDS:-5}
 threads=2
@@ -123,22 +124,27 @@ preview "$dir/ties-1b.lua" >"$scratch/preview-1b"
 # ---- the table ----
 
 processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
+table()
+{
+    echo "${processor:-unknown processor}, $(nproc) processors, $threads threads, page cache warm; best of $rounds; $("$weightbench" --version | tr '\n' ' ')."
+    echo
+    echo '| what | time | measured | bound | |'
+    echo '| --- | --- | --- | --- | --- |'
+    ratio_row 'linear of three 1.2 B models / cp of one' linear cp 1.0
+    ratio_row 'ties of base and three 1.2 B models / cp of one' ties cp 3.0
+    ratio_row 'diff of two 1.2 B models / cat of both' diff cat 1.2
+    row 'ties of base and three 2.0 B models, --memory 256MB: peak anonymous memory' \
+        $((ties_anonymous / 1024)) 400 MiB "$(best ties-2b) s"
+    row 'show of a 70 B model, 30 shards' "$(awk -v s="$(best show)" 'BEGIN { print int(s * 1000 + 0.5) }')" 100 ms \
+        "$(best show) s"
+    row 'show of a 70 B model: peak resident memory' $((show_peak / 1024)) 50 MiB ''
+    row 'one knob turned, sampled, bundled models' "$(tail -n 1 "$scratch/preview-demo")" 30 ms ''
+    row 'one knob turned, sampled, 1.2 B models' "$(tail -n 1 "$scratch/preview-1b")" 300 ms ''
+}
+
+table >"$tables/bench.md" # not through a pipe: it sets $failed
 echo
-echo "${processor:-unknown processor}, $(nproc) processors, $threads threads, page cache warm; best of $rounds."
-"$weightbench" --version
-echo
-echo '| what | time | measured | bound | |'
-echo '| --- | --- | --- | --- | --- |'
-ratio_row 'linear of three 1.2 B models / cp of one' linear cp 1.0
-ratio_row 'ties of base and three 1.2 B models / cp of one' ties cp 3.0
-ratio_row 'diff of two 1.2 B models / cat of both' diff cat 1.2
-row 'ties of base and three 2.0 B models, --memory 256MB: peak anonymous memory' \
-    $((ties_anonymous / 1024)) 400 MiB "$(best ties-2b) s"
-row 'show of a 70 B model, 30 shards' "$(awk -v s="$(best show)" 'BEGIN { print int(s * 1000 + 0.5) }')" 100 ms \
-    "$(best show) s"
-row 'show of a 70 B model: peak resident memory' $((show_peak / 1024)) 50 MiB ''
-row 'one knob turned, sampled, bundled models' "$(tail -n 1 "$scratch/preview-demo")" 30 ms ''
-row 'one knob turned, sampled, 1.2 B models' "$(tail -n 1 "$scratch/preview-1b")" 300 ms ''
+cat "$tables/bench.md"
 echo
 echo 'Turns of a knob, bundled models:'
 sed '$d' "$scratch/preview-demo"

@@ -8,7 +8,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 export WEIGHTBENCH_SHARE=$PWD OMP_NUM_THREADS=2
 weightbench=${WEIGHTBENCH:-$PWD/weightbench}
-bin=$PWD/${BUILD:-build}/tests/bench
+tables=$PWD/${BUILD:-build} # bench-peers.md there is what `make readme-tables` puts into README.md
+bin=$tables/tests/bench
 dir=${WB_BENCH_DIR:-${TMPDIR:-/tmp}/weightbench-bench}
 rounds=${WB_BENCH_ROUNDS:-5}
 shape=${WB_BENCH_SHAPE:-llama-1b}
@@ -62,25 +63,31 @@ timed()
     tail -n 1 "$scratch/err" | cut -d' ' -f1
 }
 
-echo "mergekit $("$python" -c 'import importlib.metadata as m; print(m.version("mergekit"), "torch", m.version("torch"))')," \
-    "$("$weightbench" --version | head -n 1), $(nproc) processors, three models of $shape"
-echo
-echo '| merge | mergekit | weightbench | faster | bound | | values that agree |'
-echo '| --- | --- | --- | --- | --- | --- | --- |'
 failed=0
-for merge in linear ties; do
-    [ $merge = linear ] && bound=50 || bound=100
-    cat "$dir/$name"-{base,a,b,c}/model.safetensors >/dev/null
-    theirs=$(timed "$dir/out/theirs" "$python" -m mergekit.scripts.run_yaml --quiet --no-copy-tokenizer \
-        --no-write-model-card -j 2 "$scratch/$merge.yml" "$dir/out/theirs")
-    cat "$dir/$name"-{base,a,b,c}/model.safetensors >/dev/null
-    ours=$(for _ in $(seq "$rounds"); do
-        timed "$dir/out/ours" "$weightbench" run "$scratch/$merge.lua" -o "$dir/out/ours" --threads 2
-    done | sort -n | head -n 1)
-    ratio=$(awk -v a="$theirs" -v b="$ours" 'BEGIN { printf "%.0f", a / b }')
-    verdict=pass
-    [ "$ratio" -ge "$bound" ] || { verdict=FAIL failed=1; }
-    agree=$("$python" tests/peers/agree.py "$dir/out/theirs" "$dir/out/ours")
-    echo "| $merge of three | $theirs s | $ours s | $ratio x | $bound x | $verdict | $agree |"
-done
+table()
+{
+    echo "mergekit $("$python" -c 'import importlib.metadata as m; print(m.version("mergekit"), "torch", m.version("torch"))')," \
+        "$("$weightbench" --version | head -n 1), $(nproc) processors, three models of $shape"
+    echo
+    echo '| merge | mergekit | weightbench | faster | bound | | values that agree |'
+    echo '| --- | --- | --- | --- | --- | --- | --- |'
+    for merge in linear ties; do
+        [ $merge = linear ] && bound=50 || bound=100
+        cat "$dir/$name"-{base,a,b,c}/model.safetensors >/dev/null
+        theirs=$(timed "$dir/out/theirs" "$python" -m mergekit.scripts.run_yaml --quiet --no-copy-tokenizer \
+            --no-write-model-card -j 2 "$scratch/$merge.yml" "$dir/out/theirs")
+        cat "$dir/$name"-{base,a,b,c}/model.safetensors >/dev/null
+        ours=$(for _ in $(seq "$rounds"); do
+            timed "$dir/out/ours" "$weightbench" run "$scratch/$merge.lua" -o "$dir/out/ours" --threads 2
+        done | sort -n | head -n 1)
+        ratio=$(awk -v a="$theirs" -v b="$ours" 'BEGIN { printf "%.0f", a / b }')
+        verdict=pass
+        [ "$ratio" -ge "$bound" ] || { verdict=FAIL failed=1; }
+        agree=$("$python" tests/peers/agree.py "$dir/out/theirs" "$dir/out/ours")
+        echo "| $merge of three | $theirs s | $ours s | $ratio x | $bound x | $verdict | $agree |"
+    done
+}
+
+table >"$tables/bench-peers.md" # not through a pipe: it sets $failed
+cat "$tables/bench-peers.md"
 exit $failed
