@@ -72,7 +72,8 @@ void wb_pipeline_free(struct wb_pipeline *p);
 
 /* All plugins as JSON:
  * [{"name","kind","doc","paper","file","params":{name:{default,min,max,choices,doc,per,type}}}],
- * sorted by kind and name. A file that cannot be loaded is in "errors". Owned. */
+ * sorted by kind and name, as "plugins" of an object; its "common" has the parameters that every method of a kind takes
+ * ({"merge": {name: …}}), its "errors" the files that cannot be loaded ([{"file","error"}]). Owned. */
 cJSON *wb_vm_plugins(struct wb_vm *vm, struct wb_err *err);
 /* Read changed plugin files again; *changed says whether any was. */
 bool wb_vm_reload(struct wb_vm *vm, bool *changed, struct wb_err *err);

@@ -74,7 +74,8 @@ end
 function Vocabulary:fit(x, like, m, info)
   local rows, available = rows_of(like), rows_of(x)
   if self.policy == "base_rows" then
-    self.step:warn(("%s: %d rows of %s, %d of the base: the base's are kept"):format(info.name, available, m.path, rows))
+    self.step:warn(("%s: %d rows of %s, %d of the base: the base's are kept"):format(info.name, available, m.path,
+      rows))
     if available > rows then return x:rows(0, rows) end
     local idx = {}
     for i = 1, rows do idx[i] = i <= available and i - 1 or false end
@@ -103,8 +104,8 @@ local function check_shape(self, x, like, m, info)
     return nil
   end
   if self.common.vocab == "error" then
-    self.problems:add('%s: the vocabularies differ: %s in %s, %s in %s (vocab = "submatrix", "base_rows", "map" or "exclude")',
-      info.name, shape_text(like), self.ref.path, shape_text(x), m.path)
+    self.problems:add('%s: the vocabularies differ: %s in %s, %s in %s (vocab = "submatrix", "base_rows", "map" or '
+      .. '"exclude")', info.name, shape_text(like), self.ref.path, shape_text(x), m.path)
     return nil
   end
   if self.common.vocab == "submatrix" or self.common.vocab == "exclude" then return x, true end

@@ -12,6 +12,10 @@ local whole = require "wb.whole"
 
 local M = {}
 local shared = {include = true, exclude = true}
+for _, kind in ipairs{"protect", "compress"} do
+  local specs = merge.common_specs
+  registry.common[kind] = {include = specs.include, exclude = specs.exclude, seed = specs.seed}
+end
 
 local function split(given, plugin)
   local own, common = {}, {}
@@ -134,7 +138,8 @@ end
 
 function M.run(kind, method, model, given)
   local plugin = registry.get(kind, method)
-  local self = {plugin = plugin, model = model, step = step.new(kind, method), problems = problems.gather(), results = {}}
+  local self = {plugin = plugin, model = model, step = step.new(kind, method), problems = problems.gather(),
+    results = {}}
   if core.type(model) ~= "model" then
     core.fail(("%s: the second argument is a model, not %s"):format(self.step.where, core.type(model)))
   end

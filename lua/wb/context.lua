@@ -54,7 +54,7 @@ function M.gather_errors(problems, jobs, where)
   end
   for _, text in ipairs(order) do
     local more = count[text] > 1 and (" (and %d more tensors)"):format(count[text] - 1) or ""
-    problems:add("tensor %s%s%s: %s", first[text].name, more, where, text)
+    problems:add("tensor %s%s, %s: %s", first[text].name, more, where, text)
   end
 end
 

@@ -29,9 +29,10 @@ wb.sum, wb.mean, wb.combine, wb.eye = tensor.sum, tensor.mean, tensor.combine, t
 
 -- Constructors and primitives that the C side gives as they are.
 for _, name in ipairs{
-  "scalar", "array", "fill", "cat", "pack", "assignment", "uniform", "normal", "bernoulli", "json", "parse_json", "array_of",
-  "null", "read_text", "glob", "type", "hmac", "sha256", "master_key", "key_id", "key_bytes", "key_uniforms", "key_normals",
-  "key_permutation", "key_orthogonal", "inverse_permutation",
+  "scalar", "array", "fill", "cat", "pack", "assignment", "uniform", "normal", "bernoulli",
+  "json", "parse_json", "array_of", "null", "read_text", "glob", "type", "hmac", "sha256",
+  "master_key", "key_id", "key_bytes", "key_uniforms", "key_normals", "key_permutation", "key_orthogonal",
+  "inverse_permutation",
 } do
   wb[name] = core[name]
 end

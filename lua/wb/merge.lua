@@ -19,13 +19,15 @@ local common = {
     doc = "what to do when vocabularies differ in size"},
   on_missing = {"error", choices = {"error", "skip_model"}, doc = "a tensor that some model lacks"},
   on_nonfinite = {"error", choices = {"error", "propagate", "base"}, doc = "NaN and infinities in inputs"},
-  rest_from = {"base", type = "any", doc = "where excluded tensors come from: \"base\", \"average\" or the number of a model"},
+  rest_from = {"base", type = "any",
+    doc = "where excluded tensors come from: \"base\", \"average\" or the number of a model"},
   out_dtype = {nil, type = "string", doc = "dtype of the result; default: that of the base, or first model"},
   seed = {42, type = "integer", min = 0, doc = "of random choices"},
 }
 local common_specs = {}
 for name, given in next, common do common_specs[name] = registry.make_spec(name, given) end
 M.common_specs = common_specs
+registry.common.merge = common_specs
 
 local function as_list(value, what, where)
   if value == nil then return nil end
@@ -69,7 +71,6 @@ end
 -- base and models of the call, checked against what the method takes.
 local function take_models(given, plugin, where)
   local base, models = given.base, given.models
-  if type(given) ~= "table" then core.fail(where .. ": the second argument is a table {base=, models={…}, …}") end
   if core.type(models) == "model" then models = {models} end
   if type(models) ~= "table" then core.fail(where .. ": models is a list of models") end
   for i, m in ipairs(models) do
@@ -80,7 +81,9 @@ local function take_models(given, plugin, where)
   if plugin.base == "none" and base then core.fail(where .. " takes no base model") end
   local limits = plugin.models or {}
   local least, most = limits.min or 1, limits.max
-  if #models < least then core.fail(("%s needs at least %d model%s, not %d"):format(where, least, least > 1 and "s" or "", #models)) end
+  if #models < least then
+    core.fail(("%s needs at least %d model%s, not %d"):format(where, least, least > 1 and "s" or "", #models))
+  end
   if most and #models > most then core.fail(("%s takes at most %d models, not %d"):format(where, most, #models)) end
   if not base and #models == 0 then core.fail(where .. " needs a model") end
   return base, models
@@ -98,6 +101,23 @@ local function sort_entries(ref, wanted)
     end
   end
   return merged, rest, aliases
+end
+
+-- Models of other families: worth a word; an error where not a single tensor has the same name.
+local function check_families(self)
+  for _, m in ipairs(self.models) do
+    if m.family ~= self.ref.family then
+      local any = false
+      for _, info in ipairs(core.entries(m)) do any = any or self.ref:has(info.name) end
+      local text = ("%s is of the family %s, %s of %s"):format(self.ref.path, self.ref.family, m.path, m.family)
+      if any then
+        self.step:warn(text)
+      else
+        self.problems:add("%s: no tensor of the one is in the other", text)
+      end
+    end
+  end
+  self.problems:raise(self.step.where)
 end
 
 -- Tensors that only other models have.
@@ -284,7 +304,9 @@ end
 function M.run(method, given)
   local plugin = registry.get("merge", method)
   local self = {plugin = plugin, step = step.new("merge", method), problems = problems.gather(), extra = {}}
-  if type(given) ~= "table" then core.fail(self.step.where .. ": the second argument is a table {base=, models={…}, …}") end
+  if type(given) ~= "table" then
+    core.fail(self.step.where .. ": the second argument is a table {base=, models={…}, …}")
+  end
   self.base, self.models = take_models(given, plugin, self.step.where)
   self.ref = self.base or self.models[1]
   self.own, self.common = split(given, plugin, self.step.where)
@@ -297,6 +319,7 @@ function M.run(method, given)
   end
   self.align = align.new{ref = self.ref, base = self.base, models = self.models, common = self.common,
     step = self.step, problems = self.problems}
+  check_families(self)
   local wanted = roles.filter(self.common.include, self.common.exclude, core.entries(self.ref),
     function(text) self.step:warn(text) end)
   local merged, rest, aliases = sort_entries(self.ref, wanted)

@@ -63,7 +63,8 @@ end
 local function checked(spec, value, context, info)
   local problem = M.wrong(spec, value)
   if problem then
-    core.fail(("parameter %s of %s%s %s"):format(spec.name, context.method, info and (" for " .. info.name) or "", problem))
+    local tensor = info and info.name ~= "" and " for " .. info.name or ""
+    core.fail(("parameter %s of %s%s %s"):format(spec.name, context.method, tensor, problem))
   end
   if spec.type == "integer" then return math.tointeger(value) or value end
   return value
@@ -196,7 +197,8 @@ function compile(spec, form, context, index)
   if not is_list(form) then return by_table(spec, form, context, index) end
   if not index then return over_depth(spec, form, context) end
   if #form ~= context.models then
-    core.fail(("parameter %s of %s has %d values for %d models"):format(spec.name, context.method, #form, context.models))
+    core.fail(("parameter %s of %s has %d values for %d models"):format(spec.name, context.method, #form,
+      context.models))
   end
   return compile(spec, form[index], context)
 end

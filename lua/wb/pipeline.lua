@@ -151,12 +151,12 @@ end
 
 -- `return wb.merge(…)` is a tail call: the line is gone when merge fails. The only plain return of a script tells it.
 local function place(name, text)
-  local line, found, number = 0, 0, nil
+  local line, returns, number = 0, 0, nil
   for content in (text .. "\n"):gmatch("(.-)\n") do
     line = line + 1
-    if content:find("^return%f[%W]") then found, number = found + 1, line end
+    if content:find("^return%f[%W]") then returns, number = returns + 1, line end
   end
-  return found == 1 and ("%s:%d: "):format(name, number) or name .. ": "
+  return returns == 1 and ("%s:%d: "):format(name, number) or name .. ": "
 end
 
 local function execute(name, text, sets)

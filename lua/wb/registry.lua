@@ -12,6 +12,7 @@ local failures = {}    -- {file, error}, in the order found
 local told = {}        -- user plugins already spoken of
 
 M.library = nil        -- the `wb` table that plugins get; set by wb.init
+M.common = {}          -- kind -> specs of the parameters that every method of it takes; set by wb.merge and wb.change
 
 local text_fields = {"name", "kind", "doc", "paper", "source", "needs", "cost", "config"}
 local fields = {
@@ -221,17 +222,22 @@ function M.get(kind, name)
   core.fail(("there is no %s method '%s'; there are %s"):format(kind, name, names ~= "" and names or "none"))
 end
 
-local function describe(plugin)
+local function describe_specs(specs)
   local list = {}
-  for name, spec in next, plugin.specs do
+  for name, spec in next, specs do
     local entry = {min = spec.min, max = spec.max, choices = spec.choices, doc = spec.doc, per = spec.per,
       type = spec.type, required = spec.required, secret = spec.secret, step = spec.step}
-    entry.default = spec.type == "list" and type(spec.default) == "table" and core.array_of(spec.default) or spec.default
+    entry.default = spec.default
+    if spec.type == "list" and spec.default then entry.default = core.array_of(spec.default) end
     list[name] = entry
   end
+  return list
+end
+
+local function describe(plugin)
   return {name = plugin.name, kind = plugin.kind, doc = plugin.doc, paper = plugin.paper, file = plugin.file,
     source = plugin.source, needs = plugin.needs, cost = plugin.cost, config = plugin.config, base = plugin.base,
-    models = plugin.models, params = list}
+    models = plugin.models, params = describe_specs(plugin.specs)}
 end
 
 -- Everything, for `weightbench plugins`.
@@ -242,7 +248,9 @@ function M.describe()
       plugins[#plugins + 1] = describe(by_kind[kind][name])
     end
   end
-  return {plugins = plugins, errors = core.array_of(failures)}
+  local common = {}
+  for kind, specs in next, M.common do common[kind] = describe_specs(specs) end
+  return {plugins = plugins, common = common, errors = core.array_of(failures)}
 end
 
 return M

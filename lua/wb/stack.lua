@@ -7,7 +7,7 @@ local step = require "wb.step"
 local M = {}
 
 -- What comes after the layers is taken from the last entry, the rest from the first.
-local after = {final_norm = true, lm_head = true, classifier = true, pooler = true, projection = true, final_head = true}
+local after = {final_norm = true, lm_head = true, classifier = true, pooler = true, projection = true}
 
 local function is_after(info) return after[info.role:gsub("%.bias$", "")] or false end
 
@@ -83,7 +83,8 @@ local function make_piece(i, item, self)
   end
   for key in next, item do
     if key ~= "model" and key ~= "layers" and key ~= "scale" then
-      core.fail(("%s: entry %d has an unknown field '%s'; there are layers, model, scale"):format(where, i, tostring(key)))
+      core.fail(("%s: entry %d has an unknown field '%s'; there are layers, model, scale"):format(where, i,
+        tostring(key)))
     end
   end
   local range = item.layers or {0, item.model.layers}
@@ -103,12 +104,15 @@ end
 function M.run(list)
   local self, gather = step.new("stack", "stack"), problems.gather()
   self.where = "wb.stack"
-  if type(list) ~= "table" or #list == 0 then core.fail("wb.stack takes a list of {model = …, layers = {first, last}}") end
+  if type(list) ~= "table" or #list == 0 then
+    core.fail("wb.stack takes a list of {model = …, layers = {first, last}}")
+  end
   local pieces, slices = {}, core.array_of{}
   for i, item in ipairs(list) do
     pieces[i] = make_piece(i, item, self)
     local range = item.layers or {0, item.model.layers}
-    slices[i] = {model = item.model.path, layers = core.array_of{range[1], range[2]}, scale = params.given_json(item.scale)}
+    slices[i] = {model = item.model.path, layers = core.array_of{range[1], range[2]},
+      scale = params.given_json(item.scale)}
     local hidden, other = pieces[1].model.dims.hidden, item.model.dims.hidden
     if hidden ~= other then
       gather:add("%s is %d wide, %s %d", pieces[1].model.path, hidden, item.model.path, other)

@@ -112,7 +112,8 @@ function M.run(jobs)
     for _, job in ipairs(waiting) do
       local key = job.request.key
       if done[key] then
-        job.error = key .. ": other tensors asked earlier in their function; ask in the same order for each tensor, or with a label"
+        job.error = key .. ": other tensors asked earlier in their function; ask in the same order for each tensor, "
+          .. "or with a label"
       else
         if not groups[key] then
           groups[key] = {}
