@@ -132,7 +132,7 @@ bool lua_fixture_run(struct lua_fixture *f, const char *text, const char *set)
     const char *sets[] = { set }, *at;
     bool ok;
 
-    for (; (at = strstr(text, "%D")) != NULL; text = at + 2) {
+    for (; (at = strstr(text, "$D")) != NULL; text = at + 2) {
         wb_str_add_n(&full, text, (size_t)(at - text));
         wb_str_add(&full, f->dir);
     }
@@ -151,7 +151,7 @@ const char *lua_fixture_value(struct lua_fixture *f, const char *expression)
     bool ok;
 
     wb_str_printf(&text, "local x = %s\nif wb.type(x) == 'tensor' then x = x:value() end\nprint(wb.json(x))\n"
-                  "return wb.open '%%D/one'", expression);
+                  "return wb.open '$D/one'", expression);
     ok = lua_fixture_run(f, text.text, NULL);
     wb_str_free(&text);
     if (!ok)

@@ -29,7 +29,7 @@ void lua_fixture_close(struct lua_fixture *f);
 void lua_fixture_model(struct lua_fixture *f, const char *name, const char *config, const char *spec);
 void lua_fixture_file(struct lua_fixture *f, const char *name, const char *text);
 
-/* Run a script whose text is given; %D in it becomes the directory. The result is in f->out and f->err. */
+/* Run a script whose text is given; $D in it becomes the directory. The result is in f->out and f->err. */
 bool lua_fixture_run(struct lua_fixture *f, const char *text, const char *set);
 /* Run `print(wb.json(EXPRESSION))` and give the line; NULL after an error. */
 const char *lua_fixture_value(struct lua_fixture *f, const char *expression);
