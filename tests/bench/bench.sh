@@ -15,9 +15,12 @@ bin=$tables/tests/bench
 dir=${WB_BENCH_DIR:-${TMPDIR:-/tmp}/weightbench-bench}
 rounds=${WB_BENCH_ROUNDS:-5}
 threads=2
-mkdir -p "$dir/out"
+mkdir -p "$dir"
+exec 9>"$dir/lock"
+flock 9 # two benchmarks at once would measure each other
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch" "$dir"/out/*' EXIT
+out=$(mktemp -d "$dir/out.XXXXXX")
+trap 'rm -rf "$scratch" "$out"' EXIT
 
 say() { echo "bench: $*" >&2; }
 
@@ -60,7 +63,7 @@ timed()
 {
     local name=$1 seconds status
     shift
-    rm -rf "$dir"/out/*
+    rm -rf "$out"/*
     sync
     "$bin/measure" "$@" >/dev/null 2>"$scratch/err" || true
     read -r seconds peak anonymous status < <(tail -n 1 "$scratch/err")
@@ -96,14 +99,14 @@ model 70b --shape llama-70b --sparse
 pipelines 1b
 pipelines 2b
 
-merge() { timed "$1" "$weightbench" run "$dir/$1-1b.lua" -o "$dir/out/$1" --threads $threads; }
+merge() { timed "$1" "$weightbench" run "$dir/$1-1b.lua" -o "$out/$1" --threads $threads; }
 
 a=$dir/1b-a/model.safetensors
 b=$dir/1b-b/model.safetensors
 cat "$dir"/1b-*/model.safetensors >/dev/null
 for round in $(seq "$rounds"); do
     say "round $round of $rounds"
-    timed cp cp "$a" "$dir/out/copy"
+    timed cp cp "$a" "$out/copy"
     merge linear
     merge ties
     timed cat cat "$a" "$b"
@@ -111,11 +114,11 @@ for round in $(seq "$rounds"); do
     timed show "$weightbench" show "$dir/70b"
     show_peak=$peak
 done
-rm -rf "$dir"/out/*
+rm -rf "$out"/*
 say "ties of 2-billion-parameter models in 256 MB"
-timed ties-2b "$weightbench" run "$dir/ties-2b.lua" -o "$dir/out/ties" --threads $threads --memory 256MB
+timed ties-2b "$weightbench" run "$dir/ties-2b.lua" -o "$out/ties" --threads $threads --memory 256MB
 ties_anonymous=$anonymous
-rm -rf "$dir"/out/*
+rm -rf "$out"/*
 
 preview() { "$bin/preview" "$@" density=0.5 density=0.5 density=0.55 density=0.6 density=0.65 density=0.7; }
 preview tests/data/demo/pipeline.lua >"$scratch/preview-demo"
@@ -152,7 +155,7 @@ echo 'Turns of a knob, 1.2 B models:'
 sed '$d' "$scratch/preview-1b"
 echo
 echo "What the machine can do, $threads threads:"
-"$bin/floor" "$a" "$dir/out/floor" $threads
+"$bin/floor" "$a" "$out/floor" $threads
 if [ -x "$bin/kernels" ] && [ -z "${WB_BENCH_NO_KERNELS:-}" ]; then
     echo
     echo 'Kernels:'

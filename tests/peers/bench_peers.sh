@@ -14,9 +14,12 @@ dir=${WB_BENCH_DIR:-${TMPDIR:-/tmp}/weightbench-bench}
 rounds=${WB_BENCH_ROUNDS:-5}
 shape=${WB_BENCH_SHAPE:-llama-1b}
 python=$(tests/peers/venv.sh)
-mkdir -p "$dir/out"
+mkdir -p "$dir"
+exec 9>"$dir/lock"
+flock 9 # two benchmarks at once would measure each other
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch" "$dir"/out/*' EXIT
+out=$(mktemp -d "$dir/out.XXXXXX")
+trap 'rm -rf "$scratch" "$out"' EXIT
 
 case $shape in llama-1b) name=1b ;; *) name=$shape ;; esac
 
@@ -52,9 +55,9 @@ YML
 # timed OUT COMMAND...: seconds of the command; OUT is removed first.
 timed()
 {
-    local out=$1
+    local result=$1
     shift
-    rm -rf "$out"
+    rm -rf "$result"
     sync
     if ! "$bin/measure" "$@" >/dev/null 2>"$scratch/err"; then
         cat "$scratch/err" >&2
@@ -74,16 +77,16 @@ table()
     for merge in linear ties; do
         [ $merge = linear ] && bound=50 || bound=100
         cat "$dir/$name"-{base,a,b,c}/model.safetensors >/dev/null
-        theirs=$(timed "$dir/out/theirs" "$python" -m mergekit.scripts.run_yaml --quiet --no-copy-tokenizer \
-            --no-write-model-card -j 2 "$scratch/$merge.yml" "$dir/out/theirs")
+        theirs=$(timed "$out/theirs" "$python" -m mergekit.scripts.run_yaml --quiet --no-copy-tokenizer \
+            --no-write-model-card -j 2 "$scratch/$merge.yml" "$out/theirs")
         cat "$dir/$name"-{base,a,b,c}/model.safetensors >/dev/null
         ours=$(for _ in $(seq "$rounds"); do
-            timed "$dir/out/ours" "$weightbench" run "$scratch/$merge.lua" -o "$dir/out/ours" --threads 2
+            timed "$out/ours" "$weightbench" run "$scratch/$merge.lua" -o "$out/ours" --threads 2
         done | sort -n | head -n 1)
         ratio=$(awk -v a="$theirs" -v b="$ours" 'BEGIN { printf "%.0f", a / b }')
         verdict=pass
         [ "$ratio" -ge "$bound" ] || { verdict=FAIL failed=1; }
-        agree=$("$python" tests/peers/agree.py "$dir/out/theirs" "$dir/out/ours")
+        agree=$("$python" tests/peers/agree.py "$out/theirs" "$out/ours")
         echo "| $merge of three | $theirs s | $ours s | $ratio x | $bound x | $verdict | $agree |"
     done
 }
