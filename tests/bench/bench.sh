@@ -63,7 +63,7 @@ timed()
 {
     local name=$1 seconds status
     shift
-    rm -rf "$out"/*
+    rm -rf "${out:?}"/*
     sync
     "$bin/measure" "$@" >/dev/null 2>"$scratch/err" || true
     read -r seconds peak anonymous status < <(tail -n 1 "$scratch/err")
@@ -114,11 +114,11 @@ for round in $(seq "$rounds"); do
     timed show "$weightbench" show "$dir/70b"
     show_peak=$peak
 done
-rm -rf "$out"/*
+rm -rf "${out:?}"/*
 say "ties of 2-billion-parameter models in 256 MB"
 timed ties-2b "$weightbench" run "$dir/ties-2b.lua" -o "$out/ties" --threads $threads --memory 256MB
 ties_anonymous=$anonymous
-rm -rf "$out"/*
+rm -rf "${out:?}"/*
 
 preview() { "$bin/preview" "$@" density=0.5 density=0.5 density=0.55 density=0.6 density=0.65 density=0.7; }
 preview tests/data/demo/pipeline.lua >"$scratch/preview-demo"
