@@ -28,6 +28,61 @@
 
 static void hook(lua_State *L, lua_Debug *ar);
 
+/* The sanitizer sees only what malloc hands out: there every block is its own. */
+static bool is_small(size_t size)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return size == 0;
+#else
+    return size <= WB_POOL_MAX;
+#endif
+}
+
+static uint64_t room(const struct wb_vm *vm)
+{
+    uint64_t used = vm->large_bytes + vm->pool.bytes;
+
+    return used < vm->cap_bytes ? vm->cap_bytes - used : 0;
+}
+
+static void *get_block(struct wb_vm *vm, size_t size)
+{
+    void *block;
+
+    if (is_small(size))
+        return wb_pool_get(&vm->pool, size, vm->pool.bytes + room(vm));
+    if (size > room(vm))
+        return NULL;
+    block = malloc(size);
+    if (block != NULL)
+        vm->large_bytes += size;
+    return block;
+}
+
+static void put_block(struct wb_vm *vm, void *block, size_t size)
+{
+    if (block != NULL && is_small(size)) {
+        wb_pool_put(&vm->pool, block, size);
+    } else if (block != NULL) {
+        free(block);
+        vm->large_bytes -= size;
+    }
+}
+
+/* A large block that changes its size but stays large. */
+static void *resize_block(struct wb_vm *vm, void *ptr, size_t old, size_t size)
+{
+    void *out;
+
+    if (size > old && size - old > room(vm))
+        return NULL;
+    out = realloc(ptr, size);
+    if (out == NULL)
+        return size <= old ? ptr : NULL; /* shrinking must not fail */
+    vm->large_bytes = vm->large_bytes - old + size;
+    return out;
+}
+
 static void *allocate(void *ctx, void *ptr, size_t old, size_t size)
 {
     struct wb_vm *vm = ctx;
@@ -36,20 +91,22 @@ static void *allocate(void *ctx, void *ptr, size_t old, size_t size)
     if (ptr == NULL)
         old = 0; /* a type tag */
     if (size == 0) {
-        free(ptr);
-        vm->used_bytes -= old;
+        put_block(vm, ptr, old);
         return NULL;
     }
-    if (size > old) {
-        vm->allocations++;
-        if ((vm->fail_after > 0 && vm->allocations > vm->fail_after) ||
-            vm->used_bytes + (size - old) > vm->cap_bytes)
-            return NULL;
-    }
-    out = realloc(ptr, size);
+    if (size > old && ++vm->allocations > vm->fail_after && vm->fail_after > 0)
+        return NULL;
+    if (ptr != NULL && !is_small(old) && !is_small(size))
+        return resize_block(vm, ptr, old, size);
+    out = get_block(vm, size);
+    if (out == NULL && size <= old && is_small(size) && !is_small(old))
+        out = wb_pool_get(&vm->pool, size, UINT64_MAX); /* shrinking must not fail: a slab beyond the cap */
     if (out == NULL)
-        return size <= old ? ptr : NULL; /* shrinking must not fail */
-    vm->used_bytes = vm->used_bytes - old + size;
+        return ptr != NULL && size <= old ? ptr : NULL;
+    if (ptr != NULL) {
+        memcpy(out, ptr, size < old ? size : old);
+        put_block(vm, ptr, old);
+    }
     return out;
 }
 
@@ -405,6 +462,7 @@ void wb_vm_free(struct wb_vm *vm)
         lua_close(vm->L);
     }
     wb_vm_release(vm);
+    wb_pool_free(&vm->pool);
     for (size_t i = 0; i < vm->read_dirs; i++)
         free(vm->read_dir[i]);
     free(vm->read_dir);
