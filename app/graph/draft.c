@@ -36,9 +36,19 @@ bool wb_model_add_source(struct wb_model *draft, struct wb_ckpt *ck, struct wb_e
     return true;
 }
 
+static bool has_step(const struct wb_model *draft, const char *json)
+{
+    for (size_t i = 0; i < draft->steps; i++)
+        if (strcmp(draft->step[i].json, json) == 0)
+            return true;
+    return false;
+}
+
 static bool copy_steps(struct wb_model *draft, const struct wb_model *from, struct wb_err *err)
 {
     for (size_t i = 0; i < from->steps; i++) {
+        if (has_step(draft, from->step[i].json)) /* inputs with a common ancestor */
+            continue;
         if (!wb_model_add_step(draft, from->step[i].json, err))
             return false;
         for (size_t k = 0; k < from->step[i].notes; k++) {

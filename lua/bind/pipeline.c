@@ -86,6 +86,9 @@ static void keep_knob(lua_State *L, struct wb_arena *arena, struct wb_knob *k)
         k->max = 0;
     }
     k->step = number_field(L, "step", 0);
+    lua_getfield(L, -1, "secret");
+    k->secret = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     if (lua_getfield(L, -1, "choices") == LUA_TTABLE)
         k->choice = keep_list(L, arena, &choices);
     lua_pop(L, 1);
@@ -110,9 +113,11 @@ static void keep_knobs(lua_State *L, struct script *s)
     *json = need(L, cJSON_CreateObject());
     for (size_t i = 0; i < n; i++) {
         const struct wb_knob *k = &out->knob[i];
-        cJSON *value = k->kind == WB_KNOB_NUMBER ? cJSON_CreateNumber(k->number)
-                       : k->kind == WB_KNOB_BOOL ? cJSON_CreateBool(k->number != 0)
-                                                 : cJSON_CreateString(k->text == NULL ? "" : k->text);
+        cJSON *value = k->secret                  ? cJSON_CreateString("(secret)")
+                       : k->kind == WB_KNOB_NUMBER ? cJSON_CreateNumber(k->number)
+                       : k->kind == WB_KNOB_BOOL
+                           ? cJSON_CreateBool(k->number != 0)
+                           : cJSON_CreateString(k->text == NULL ? "" : k->text);
 
         if (value == NULL || !cJSON_AddItemToObject(*json, k->name, value)) {
             cJSON_Delete(value);

@@ -44,6 +44,7 @@ struct wb_knob {
     enum wb_knob_kind kind;
     double number, fallback, min, max, step; /* min > max: unbounded; step 0: none. BOOL: number is 0 or 1 */
     const char *text, *text_fallback;
+    bool secret; /* its value is kept out of the manifest */
     const char *const *choice; /* NULL-terminated, or NULL */
 };
 

@@ -78,13 +78,14 @@ local function check(knob, value, what)
   return value
 end
 
-local options_known = {min = "number", max = "number", step = "number", choices = "table", doc = "string"}
+local options_known = {min = "number", max = "number", step = "number", choices = "table", doc = "string",
+  secret = "boolean"}
 
 local function check_options(name, options)
   if type(options) ~= "table" then core.fail(("knob '%s': the third argument is a table"):format(name)) end
   for key, value in next, options do
     if not options_known[key] then
-      core.fail(("knob '%s' has no option '%s'; there are choices, doc, max, min, step"):format(name, tostring(key)))
+      core.fail(("knob '%s' has no option '%s'; there are choices, doc, max, min, secret, step"):format(name, tostring(key)))
     end
     if type(value) ~= options_known[key] then
       core.fail(("knob '%s': %s is a %s"):format(name, key, options_known[key]))
@@ -103,7 +104,7 @@ function M.knob(name, default, options)
   end
   if not run then core.fail("wb.knob is for pipeline scripts") end
   local knob = {name = name, kind = kind_of[type(default)], default = default, min = options.min, max = options.max,
-    step = options.step, choices = options.choices, doc = options.doc}
+    step = options.step, choices = options.choices, doc = options.doc, secret = options.secret}
   local known = run.by_name[name]
   if known then
     if known.kind ~= knob.kind or known.default ~= default then
