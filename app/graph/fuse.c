@@ -73,6 +73,20 @@ static void fuse_fma(struct fuser *f, struct wb_instr *in)
     }
 }
 
+/* What is kept of a difference that nobody else needs. */
+static void fuse_keep(struct fuser *f, struct wb_instr *in)
+{
+    struct wb_instr *sub = in->sub ? NULL : sole(f, in->a, WB_CODE_LOAD_SUB, -1);
+
+    if (sub == NULL || wb_kernels()->widen_sub_topkeep[sub->sub] == NULL)
+        return;
+    in->code = WB_CODE_LOAD_SUB_KEEP;
+    in->sub = sub->sub;
+    in->a = sub->a;
+    in->b = sub->b;
+    sub->code = WB_CODE_NONE;
+}
+
 static void fuse_mul(struct fuser *f, struct wb_instr *in)
 {
     for (int side = 0; side < 2; side++) {
@@ -91,6 +105,7 @@ static void fuse_mul(struct fuser *f, struct wb_instr *in)
                                  .threshold = top->threshold,
                                  .last_tie = top->last_tie };
         top->code = WB_CODE_NONE;
+        fuse_keep(f, in);
         return;
     }
 }

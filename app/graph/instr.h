@@ -36,6 +36,7 @@ enum wb_code_op {
     WB_CODE_LOAD_SUB_FMA, /* (slot a - b) s + c */
     WB_CODE_SUB_LOAD,     /* b - slot a */
     WB_CODE_SUB_LOAD_FMA, /* (b - slot a) s + c */
+    WB_CODE_LOAD_SUB_KEEP, /* d = slot a - b, where it is among the top, else d times 0 */
     WB_CODE_MUL_MAX,      /* max(a b, s) */
     WB_CODE_ADD_GT,       /* c + (a > s) */
     WB_CODE_TOP_KEEP,     /* a where it is among the top, else a times 0 */
@@ -85,7 +86,7 @@ struct wb_program {
 /* Does `a` of this instruction name a slot? */
 static inline bool wb_code_loads(uint8_t code)
 {
-    return code == WB_CODE_LOAD || (code >= WB_CODE_LOAD_SUB && code <= WB_CODE_SUB_LOAD_FMA);
+    return code == WB_CODE_LOAD || (code >= WB_CODE_LOAD_SUB && code <= WB_CODE_LOAD_SUB_KEEP);
 }
 
 /* Merge instructions over virtual registers into fused ones. */

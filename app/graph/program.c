@@ -452,6 +452,10 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
     case WB_CODE_SUB_LOAD_FMA:
         k->sub_widen_fma[in->sub](n, b, slot_at(p, w, in, c), in->s, z, out);
         break;
+    case WB_CODE_LOAD_SUB_KEEP:
+        k->widen_sub_topkeep[in->sub](n, slot_at(p, w, in, c), b, in->threshold, c->at,
+                                      in->last_tie, out);
+        break;
     case WB_CODE_MUL_MAX:
         k->mul_max(n, a, b, in->s, out);
         break;

@@ -56,23 +56,56 @@ static void add_gt(size_t n, const float *z, const float *x, float y, float *out
     out[i] = element_add(z[i], element_gt(x[i], y));
 }
 
-#define TOPKEEP(name, key)                                                         \
-    static void name(size_t n, const float *x, uint32_t threshold, uint64_t first, \
-                     uint64_t last_tie, float *out)                                \
-    {                                                                              \
-        size_t ties = tie_count(n, first, last_tie);                               \
-                                                                                   \
-        EACH(i, ties)                                                              \
-        out[i] = element_mul(x[i], key(x[i]) >= threshold ? 1.0f : 0.0f);          \
-        x += ties;                                                                 \
-        out += ties;                                                               \
-        n -= ties;                                                                 \
-        EACH(i, n)                                                                 \
-        out[i] = element_mul(x[i], key(x[i]) > threshold ? 1.0f : 0.0f);           \
+/* x times 1 or 0 by its bits: a NaN is made quiet, infinity times 0 is one, all else keeps its sign. */
+static inline float keep_or_zero(float x, bool keep)
+{
+    uint32_t b = bits_of(x), key = b & ~F32_SIGN;
+    uint32_t zero = key < F32_INF ? b & F32_SIGN : F32_NAN;
+    uint32_t kept = key > F32_INF ? F32_NAN : b;
+
+    return float_of(keep ? kept : zero);
+}
+
+#define TOPKEEP(name, key)                                                                        \
+    static void name(size_t n, const float *x, uint32_t threshold, uint64_t first,                \
+                     uint64_t last_tie, float *out)                                               \
+    {                                                                                             \
+        size_t ties = tie_count(n, first, last_tie);                                              \
+                                                                                                  \
+        EACH(i, ties)                                                                             \
+            out[i] = keep_or_zero(x[i], key(x[i]) >= threshold);                                  \
+        x += ties;                                                                                \
+        out += ties;                                                                              \
+        n -= ties;                                                                                \
+        EACH(i, n)                                                                                \
+            out[i] = keep_or_zero(x[i], key(x[i]) > threshold);                                   \
     }
 
 TOPKEEP(topkeep_abs, wb_key_abs)
 TOPKEEP(topkeep_signed, key_by_value)
+
+/* A difference of which the largest magnitudes are kept. */
+static void widen_sub_topkeep_bf16(size_t n, const void *src, const float *y, uint32_t threshold,
+                                   uint64_t first, uint64_t last_tie, float *out)
+{
+    size_t ties = tie_count(n, first, last_tie);
+    const char *p = src;
+
+    EACH(i, ties) {
+        float d = decode_bf16(load16(p, i)) - y[i];
+
+        out[i] = keep_or_zero(d, wb_key_abs(quiet(d)) >= threshold);
+    }
+    p += 2 * ties;
+    y += ties;
+    out += ties;
+    n -= ties;
+    EACH(i, n) {
+        float d = decode_bf16(load16(p, i)) - y[i];
+
+        out[i] = keep_or_zero(d, wb_key_abs(quiet(d)) > threshold);
+    }
+}
 
 /* Are the magnitudes of n 16-bit codes all below `limit`, the code of infinity? */
 static bool below_16(size_t n, const void *src, uint32_t limit)

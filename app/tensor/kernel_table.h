@@ -42,5 +42,6 @@ const struct wb_kernels KERNEL_TABLE = {
     .widen_sub_fma = { [WB_DTYPE_BF16] = widen_sub_fma_bf16 },
     .sub_widen = { [WB_DTYPE_BF16] = sub_widen_bf16 },
     .sub_widen_fma = { [WB_DTYPE_BF16] = sub_widen_fma_bf16 },
+    .widen_sub_topkeep = { [WB_DTYPE_BF16] = widen_sub_topkeep_bf16 },
     .mul_max = mul_max, .add_gt = add_gt, .topkeep_abs = topkeep_abs, .topkeep_signed = topkeep_signed,
 };

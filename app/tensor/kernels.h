@@ -188,6 +188,10 @@ struct wb_kernels {
     void (*mul_max)(size_t n, const float *x, const float *y, float low, float *out);
     /* z + (x > y) */
     void (*add_gt)(size_t n, const float *z, const float *x, float y, float *out);
+    /* d times its topmask_abs, for d = src - y */
+    void (*widen_sub_topkeep[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y,
+                                              uint32_t threshold, uint64_t first,
+                                              uint64_t last_tie, float *out);
     /* x times its topmask */
     void (*topkeep_abs)(size_t n, const float *x, uint32_t threshold, uint64_t first,
                         uint64_t last_tie, float *out);

@@ -89,6 +89,10 @@ static void check_length(const struct wb_kernels *k, const struct wb_kernels *on
     one->binary[WB_BINARY_mul](n, x, a, want);
     k->topkeep_abs(n, x, at, 1000, 1000 + n / 2, got);
     same(got, want, n, k->name, "topkeep_abs");
+    one->binary[WB_BINARY_sub](n, wide, y, a);
+    one->topkeep_abs(n, a, at, 1000, 1000 + n / 2, want);
+    k->widen_sub_topkeep[WB_DTYPE_BF16](n, p, y, at, 1000, 1000 + n / 2, got);
+    same(got, want, n, k->name, "widen_sub_topkeep");
     one->topmask_signed(n, x, signed_at, 1000, 1000 + n / 2, a);
     one->binary[WB_BINARY_mul](n, x, a, want);
     k->topkeep_signed(n, x, signed_at, 1000, 1000 + n / 2, got);
