@@ -2,7 +2,8 @@
 # What `make bench-peers` runs: weightbench and mergekit on the same models with the same parameters.
 #
 # The commands take turns, page cache warm, two threads; mergekit runs once (it takes minutes),
-# weightbench WB_BENCH_ROUNDS (5) times, and the best counts. Outputs are compared value by value.
+# weightbench WB_BENCH_ROUNDS (5) times, and the best counts. Both compute in float32 and write bf16,
+# so that the outputs, compared value by value, are the same but for roundings.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -40,14 +41,16 @@ echo "return wb.merge('linear', {$models})" >"$scratch/linear.lua"
 echo "return wb.merge('ties', {base = wb.open '$dir/$name-base', $models, density = 0.5})" >"$scratch/ties.lua"
 cat >"$scratch/linear.yml" <<YML
 merge_method: linear
-dtype: bfloat16
+dtype: float32
+out_dtype: bfloat16
 parameters: {weight: 1.0}
 models: [{model: $dir/$name-a}, {model: $dir/$name-b}, {model: $dir/$name-c}]
 YML
 cat >"$scratch/ties.yml" <<YML
 merge_method: ties
 base_model: $dir/$name-base
-dtype: bfloat16
+dtype: float32
+out_dtype: bfloat16
 parameters: {density: 0.5, weight: 1.0, normalize: true}
 models: [{model: $dir/$name-a}, {model: $dir/$name-b}, {model: $dir/$name-c}]
 YML
