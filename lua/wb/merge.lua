@@ -117,7 +117,6 @@ local function check_families(self)
       end
     end
   end
-  self.problems:raise(self.step.where)
 end
 
 -- Tensors that only other models have.
@@ -137,6 +136,7 @@ end
 local function make_parameters(self, merged)
   return params.new(with_seed(self.plugin), self.own, {
     method = self.step.where, entries = merged, layers = self.ref.layers, models = #self.models,
+    problems = self.problems,
     warn = function(text) self.step:warn(text) end,
   })
 end

@@ -8,6 +8,7 @@
 -- With per = "model" the first list met is one of these for each model.
 local core = require "wb.core"
 local ordered = require "wb.ordered"
+local problems = require "wb.problems"
 local roles = require "wb.roles"
 
 local M = {}
@@ -60,11 +61,28 @@ function M.wrong(spec, value)
   return ("is %s; the choices are %s"):format(shown(value), table.concat(list, ", "))
 end
 
+-- Something wrong with what was given. While a set is being made all refusals are gathered, so that one run
+-- names every one of them.
+local function refuse(context, text, ...)
+  text = text:format(...)
+  if context.gathering then error({refused = text}, 0) end
+  core.fail(text)
+end
+
+local function attempt(context, list, fn, ...)
+  context.gathering = true
+  local ok, result = pcall(fn, ...)
+  context.gathering = false
+  if ok then return result end
+  if type(result) ~= "table" or not result.refused then error(result, 0) end
+  list[#list + 1] = result.refused
+end
+
 local function checked(spec, value, context, info)
   local problem = M.wrong(spec, value)
   if problem then
     local tensor = info and info.name ~= "" and " for " .. info.name or ""
-    core.fail(("parameter %s of %s%s %s"):format(spec.name, context.method, tensor, problem))
+    refuse(context, "parameter %s of %s%s %s", spec.name, context.method, tensor, problem)
   end
   if spec.type == "integer" then return math.tointeger(value) or value end
   return value
@@ -90,7 +108,7 @@ local compile
 
 -- Numbers are interpolated; the rest stays until the next one's turn. One layer takes the last, no layer the first.
 local function over_depth(spec, list, context)
-  if #list == 0 then core.fail(("parameter %s of %s is a list of length 0"):format(spec.name, context.method)) end
+  if #list == 0 then refuse(context, "parameter %s of %s is a list of length 0", spec.name, context.method) end
   for _, value in ipairs(list) do checked(spec, value, context) end
   if #list == 1 then return {value = list[1]} end
   return {get = function(info)
@@ -128,7 +146,7 @@ local function sorted_patterns(form, spec, context, index)
   for _, key in ipairs(ordered.keys(form)) do
     if key ~= "default" and key ~= "roles" then
       if type(key) ~= "string" then
-        core.fail(("parameter %s of %s mixes a list and a table"):format(spec.name, context.method))
+        refuse(context, "parameter %s of %s mixes a list and a table", spec.name, context.method)
       end
       local compiled = compile(spec, form[key], context, index)
       local any = false
@@ -151,7 +169,7 @@ end
 local function compile_roles(form, spec, context, index)
   local by_role = {}
   if form == nil then return by_role end
-  if type(form) ~= "table" then core.fail(("parameter %s: roles is a table"):format(spec.name)) end
+  if type(form) ~= "table" then refuse(context, "parameter %s: roles is a table", spec.name) end
   for _, role in ipairs(ordered.keys(form)) do
     by_role[role] = compile(spec, form[role], context, index)
     local any = false
@@ -197,8 +215,7 @@ function compile(spec, form, context, index)
   if not is_list(form) then return by_table(spec, form, context, index) end
   if not index then return over_depth(spec, form, context) end
   if #form ~= context.models then
-    core.fail(("parameter %s of %s has %d values for %d models"):format(spec.name, context.method, #form,
-      context.models))
+    refuse(context, "parameter %s of %s has %d values for %d models", spec.name, context.method, #form, context.models)
   end
   return compile(spec, form[index], context)
 end
@@ -209,8 +226,8 @@ function M.value(compiled, info)
 end
 
 local function missing(spec, context, info)
-  core.fail(("parameter %s of %s is missing%s: %s"):format(spec.name, context.method,
-    info and (" for " .. info.name) or "", spec.doc or "it has no default"))
+  refuse(context, "parameter %s of %s is missing%s: %s", spec.name, context.method,
+    info and (" for " .. info.name) or "", spec.doc or "it has no default")
 end
 
 local function compile_all(spec, form, context)
@@ -239,7 +256,7 @@ local function unknown(name, specs, context)
   local known = {}
   for key in next, specs do known[#known + 1] = key end
   table.sort(known)
-  core.fail(("%s has no parameter '%s'; it has %s"):format(context.method, tostring(name), table.concat(known, ", ")))
+  refuse(context, "%s has no parameter '%s'; it has %s", context.method, tostring(name), table.concat(known, ", "))
 end
 
 local Set = {}
@@ -325,6 +342,35 @@ local function constant_value(entry)
   return true, list
 end
 
+local function add_entry(set, name, spec, entry)
+  entry.spec = spec
+  set.entries[name] = entry
+  local constant, value = constant_value(entry)
+  if constant then
+    set.constant[name] = value
+  else
+    set.varying = set.varying or {}
+    table.insert(set.varying, name)
+    set.resolved[name] = {}
+  end
+end
+
+-- The same without the name of the method, which stands in front of a list.
+local function short(text, method)
+  local first, last = text:find(" of " .. method, 1, true)
+  if first then return text:sub(1, first - 1) .. text:sub(last + 1) end
+  if text:sub(1, #method) == method then return "it" .. text:sub(#method + 1) end
+  return text
+end
+
+-- One refusal is an error of its own; several, and what else is wrong with the step, are said together.
+local function raise_all(context, refused)
+  local step = context.problems or problems.gather()
+  if #refused == 1 and not step:any() then core.fail(refused[1]) end
+  for _, text in ipairs(refused) do step:add("%s", short(text, context.method)) end
+  step:raise(context.method)
+end
+
 -- specs: name -> {name, type, default, min, max, choices, per, required}. given: as in the script. context: method (for
 -- errors), entries (the tensors at hand), layers, models (how many), warn.
 function M.new(specs, given, context)
@@ -339,25 +385,18 @@ function M.new(specs, given, context)
     cache[info.name] = cache[info.name] or roles.selectors(info)
     return cache[info.name]
   end
+  local refused = {}
   for _, name in ipairs(ordered.keys(given)) do
-    if not specs[name] then unknown(name, specs, context) end
+    if not specs[name] then attempt(context, refused, unknown, name, specs, context) end
   end
   set.all = {}
   for i = 1, context.models or 0 do set.all[i] = i end
   set.names = ordered.keys(specs)
   for _, name in ipairs(set.names) do
-    local entry = compile_all(specs[name], given[name], context)
-    entry.spec = specs[name]
-    set.entries[name] = entry
-    local constant, value = constant_value(entry)
-    if constant then
-      set.constant[name] = value
-    else
-      set.varying = set.varying or {}
-      table.insert(set.varying, name)
-      set.resolved[name] = {}
-    end
+    local entry = attempt(context, refused, compile_all, specs[name], given[name], context)
+    if entry then add_entry(set, name, specs[name], entry) end
   end
+  raise_all(context, refused)
   set.meta = {__call = function(_, tensor_name)
     local info = context.by_name[tensor_name]
     if not info then core.fail(("there is no tensor '%s' here"):format(tostring(tensor_name))) end

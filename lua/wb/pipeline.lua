@@ -85,7 +85,8 @@ local function check_options(name, options)
   if type(options) ~= "table" then core.fail(("knob '%s': the third argument is a table"):format(name)) end
   for key, value in next, options do
     if not options_known[key] then
-      core.fail(("knob '%s' has no option '%s'; there are choices, doc, max, min, secret, step"):format(name, tostring(key)))
+      core.fail(("knob '%s' has no option '%s'; there are choices, doc, max, min, secret, step"):format(name,
+        tostring(key)))
     end
     if type(value) ~= options_known[key] then
       core.fail(("knob '%s': %s is a %s"):format(name, key, options_known[key]))

@@ -171,6 +171,8 @@ static void test_parameter_errors(void **state)
     struct lua_fixture *f = *state;
 
     must_fail(f, "show", "x = 101", "parameter x of merge 'show' is 101; it has to be in [-100, 100]");
+    must_fail(f, "show", "x = 101, y = 1", "merge 'show': 2 problems");
+    must_fail(f, "show", "x = 101, y = 1", "parameter x is 101; it has to be in [-100, 100]");
     must_fail(f, "show", "x = 'five'", "is a number, not 'five'");
     must_fail(f, "show", "x = 0 / 0", "NaN");
     must_fail(f, "show", "x = {}", "length 0");

@@ -165,6 +165,17 @@ static void test_trust(void **state)
     lua_fixture_restart(f);
 }
 
+/* A secret one reaches the script and no record of it. */
+static void test_secret_knob(void **state)
+{
+    static const char script[] = "local k = wb.knob('key', '', {secret = true})\nprint(k)" ONE;
+    struct lua_fixture *f = *state;
+
+    assert_true(lua_fixture_run(f, script, "key=hunter2"));
+    assert_string_equal(f->log, "hunter2\n");
+    assert_string_equal(f->out.knobs_json, "{\"key\":\"(secret)\"}");
+}
+
 static void test_knobs(void **state)
 {
     static const char script[] =
@@ -442,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_sandbox), cmocka_unit_test(test_environments), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_memory), cmocka_unit_test(test_cancel), cmocka_unit_test(test_trust),
         cmocka_unit_test(test_knobs), cmocka_unit_test(test_scripts), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_secret_knob), cmocka_unit_test(test_scripts), cmocka_unit_test(test_paths),
         cmocka_unit_test(test_models), cmocka_unit_test(test_plugins), cmocka_unit_test(test_plugin_tables),
         cmocka_unit_test(test_allocations),
     };
