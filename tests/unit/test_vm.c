@@ -453,7 +453,7 @@ int main(void)
         cmocka_unit_test(test_sandbox), cmocka_unit_test(test_environments), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_memory), cmocka_unit_test(test_cancel), cmocka_unit_test(test_trust),
         cmocka_unit_test(test_knobs), cmocka_unit_test(test_scripts), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_secret_knob), cmocka_unit_test(test_scripts), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_secret_knob),
         cmocka_unit_test(test_models), cmocka_unit_test(test_plugins), cmocka_unit_test(test_plugin_tables),
         cmocka_unit_test(test_allocations),
     };
