@@ -28,6 +28,7 @@ export WEIGHTBENCH=${WEIGHTBENCH:-$PWD/weightbench} WEIGHTBENCH_SHARE=$PWD
 export XDG_DATA_HOME=$scratch/data-home CMOCKA_MESSAGE_OUTPUT=TAP LC_ALL=C.UTF-8
 export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export OPENBLAS_NUM_THREADS=1 # as the program has it: threads of its own are invisible to ThreadSanitizer
 unset HF_HOME HF_HUB_CACHE WB_KERNELS
 
 # Run program $2 as number $1: its output, exit status and seconds go to files.
