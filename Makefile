@@ -201,7 +201,8 @@ TIDY_SRC := $(filter-out tests/%,$(C_SRC))
 lint: compile_commands.json
 	@tests/setup.sh lint
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-	    --suppress=missingIncludeSystem -j $(JOBS) -D_GNU_SOURCE -I. $(TIDY_SRC)
+	    --suppress=missingIncludeSystem -j $(JOBS) -D_GNU_SOURCE -I. \
+	    --library=tests/check/cppcheck.cfg $(TIDY_SRC)
 	printf '%s\n' $(TIDY_SRC) | xargs -P $(JOBS) -n 1 clang-tidy --quiet --warnings-as-errors='*' -p .
 	tests/check/luacheck.sh
 	tests/check/shellcheck.sh

@@ -17,6 +17,17 @@ struct facts {
 static const char *const wrapped[] = { "text_config", "language_config", "llm_config" };
 
 /* One path without alternatives, text[0..len). */
+/* Without the const, as cJSON's own getters give what they find. */
+static cJSON *writable(const cJSON *value)
+{
+    union {
+        const cJSON *in;
+        cJSON *out;
+    } u = { value };
+
+    return u.out;
+}
+
 static cJSON *find_path(const cJSON *config, const char *text, size_t len, cJSON **owner)
 {
     const cJSON *at = config;
@@ -31,10 +42,10 @@ static cJSON *find_path(const cJSON *config, const char *text, size_t len, cJSON
             return NULL;
         memcpy(key, text, n);
         key[n] = '\0';
-        *owner = (cJSON *)(uintptr_t)at;
+        *owner = writable(at);
         at = cJSON_GetObjectItemCaseSensitive(at, key);
         if (n == len)
-            return (cJSON *)(uintptr_t)at;
+            return writable(at);
         text += n + 1;
         len -= n + 1;
     }
@@ -57,13 +68,15 @@ static cJSON *find_any(const cJSON *config, const char *key, cJSON **owner)
 
 cJSON *wb_config_find(const cJSON *config, const char *key, cJSON **owner)
 {
-    cJSON *ignored, **at = owner != NULL ? owner : &ignored;
-    cJSON *found = config == NULL ? NULL : find_any(config, key, at);
+    cJSON *ignored = NULL, **at = owner != NULL ? owner : &ignored;
+    cJSON *found;
 
+    if (config == NULL || key == NULL)
+        return NULL;
+    found = find_any(config, key, at);
     if (strchr(key, '.') != NULL) /* it says itself where to look */
         return found;
-    for (size_t i = 0; config != NULL && found == NULL && i < sizeof wrapped / sizeof *wrapped;
-         i++) {
+    for (size_t i = 0; found == NULL && i < sizeof wrapped / sizeof *wrapped; i++) {
         const cJSON *inner = cJSON_GetObjectItemCaseSensitive(config, wrapped[i]);
 
         if (cJSON_IsObject(inner))

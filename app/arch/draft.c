@@ -6,13 +6,15 @@
 
 struct wb_draft *wb_drafts_push(struct wb_drafts *drafts, const char *dir, const char *file)
 {
-    struct wb_draft **grown =
-        realloc(drafts->draft, (drafts->count + 1) * sizeof(struct wb_draft *));
     struct wb_draft *d = wb_arena_alloc(&drafts->arena, sizeof *d);
+    struct wb_draft **grown;
 
-    drafts->draft = grown != NULL ? grown : drafts->draft;
-    if (grown == NULL || d == NULL)
+    if (d == NULL)
         return NULL;
+    grown = realloc(drafts->draft, (drafts->count + 1) * sizeof(struct wb_draft *));
+    if (grown == NULL)
+        return NULL;
+    drafts->draft = grown;
     d->path = wb_arena_printf(&drafts->arena, "%s/%s", dir, file);
     d->family.name = "";
     d->pattern = wb_arena_calloc(&drafts->arena, WB_DRAFT_PATTERNS, sizeof *d->pattern);

@@ -65,7 +65,7 @@ static const struct wb_family_tree *by_class(const struct wb_arch_set *set, cons
     const struct wb_family_tree *best = NULL;
     size_t most = 0;
 
-    if (!cJSON_IsString(first))
+    if (first == NULL || !cJSON_IsString(first))
         return NULL;
     for (size_t i = 0; i < wb_arch_set_count(set); i++) {
         const struct wb_family_tree *tree = wb_arch_set_tree(set, i);

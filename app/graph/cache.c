@@ -92,7 +92,7 @@ bool wb_cache_get_bytes(struct wb_cache *cache, struct wb_hash key, void *dst, s
 
 void wb_cache_put_bytes(struct wb_cache *cache, struct wb_hash key, const void *bytes, size_t n)
 {
-    struct item *item, *old;
+    struct item *item, *old, *next;
 
     if (n > cache->max_bytes / 4 || (item = malloc(sizeof *item + n)) == NULL)
         return;
@@ -103,8 +103,10 @@ void wb_cache_put_bytes(struct wb_cache *cache, struct wb_hash key, const void *
     old = find(cache, key);
     if (old != NULL)
         drop(cache, old);
-    while (cache->oldest != NULL && cache->counts.bytes + n > cache->max_bytes)
-        drop(cache, cache->oldest);
+    for (old = cache->oldest; old != NULL && cache->counts.bytes + n > cache->max_bytes; old = next) {
+        next = old->newer;
+        drop(cache, old);
+    }
     item->next = cache->bucket[key.low & (BUCKETS - 1)];
     cache->bucket[key.low & (BUCKETS - 1)] = item;
     link_newest(cache, item);

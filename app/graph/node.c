@@ -312,7 +312,9 @@ static bool operands(struct wb_node *const *in, size_t n, struct wb_node **own,
                            wb_shape_format(&in[i]->shape, two, sizeof two));
         big = in[i];
     }
-    *shape = big == NULL ? (struct wb_shape){ 0 } : big->shape;
+    *shape = (struct wb_shape){ 0 };
+    if (big != NULL)
+        *shape = big->shape;
     *domain = WB_SMALL;
     for (size_t i = 0; i < n; i++)
         if (in[i]->domain != WB_SMALL && (in[i]->shape.ndim > 0 || big == NULL))

@@ -29,6 +29,10 @@ struct wb_node *wb_node_reduce(enum wb_reduce op, enum wb_axis axis, struct wb_n
     struct wb_node *node;
     char one[128], two[128];
 
+    if (pair && b == NULL) {
+        wb_fail(err, WB_EARG, "this reduction takes two tensors");
+        return NULL;
+    }
     if (!wb_node_check_computable(a, err) || (pair && !wb_node_check_computable(b, err)))
         return NULL;
     if (pair && !wb_shape_equal(&a->shape, &b->shape)) {

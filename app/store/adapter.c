@@ -154,12 +154,14 @@ static bool compile_pattern(const char *key, regex_t *re)
         strstr(key, "*?") != NULL || strstr(key, "+?") != NULL || strstr(key, "??") != NULL)
         return false;
     for (const char *p = key; *p != '\0'; p++) {
-        if (*p != '\\') {
+        bool escaped = *p == '\\';
+
+        if (escaped)
+            p++;
+        if (!escaped || *p == '-' || *p == '_') {
             *out++ = *p;
-        } else if (*++p == 'd') {
+        } else if (*p == 'd') {
             out = stpcpy(out, "[0-9]");
-        } else if (*p == '-' || *p == '_') {
-            *out++ = *p;
         } else if (*p != '\0' && strchr(".*+?()[]|^$\\w", *p) != NULL) {
             *out++ = '\\';
             *out++ = *p;

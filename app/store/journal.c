@@ -91,13 +91,15 @@ static void format_first(char out[LINE_MAX_BYTES], struct wb_hash plan, struct w
 
 static void parse_line(const char *line, struct wb_journal_entry *entry, size_t count)
 {
-    char digits[33];
     struct wb_hash hash;
-    uint64_t i;
-    int end = 0;
+    unsigned long long i;
+    char *end;
 
-    if (sscanf(line, "done %20" SCNu64 " %32[0-9a-f]%n", &i, digits, &end) == 2 &&
-        line[end] == '\0' && i < count && wb_hash_parse(digits, &hash))
+    if (strncmp(line, "done ", 5) != 0 || line[5] < '0' || line[5] > '9')
+        return;
+    errno = 0;
+    i = strtoull(line + 5, &end, 10);
+    if (errno == 0 && *end == ' ' && i < count && wb_hash_parse(end + 1, &hash))
         entry[i] = (struct wb_journal_entry){ .done = true, .hash = hash };
 }
 

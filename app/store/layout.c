@@ -45,11 +45,9 @@ static const char *quote_name(struct wb_arena *arena, const char *name, struct w
     }
     value = cJSON_CreateStringReference(name);
     text = value == NULL ? NULL : cJSON_PrintUnformatted(value);
-    if (text == NULL)
-        wb_fail(err, WB_ENOMEM, "no memory for a name");
-    else if ((back = wb_json_parse(text, strlen(text), err)) == NULL)
+    if (text != NULL && (back = wb_json_parse(text, strlen(text), err)) == NULL)
         wb_wrap(err, "tensor name '%.80s'", name);
-    else if ((quoted = wb_arena_strdup(arena, text)) == NULL)
+    else if (text == NULL || (quoted = wb_arena_strdup(arena, text)) == NULL)
         wb_fail(err, WB_ENOMEM, "no memory for a name");
     cJSON_Delete(value);
     cJSON_Delete(back);

@@ -195,7 +195,7 @@ static inline uint32_t key_by_value(float x)
 {
     int32_t v = (int32_t)bits_of(x + 0.0f);
 
-    return (uint32_t)(v ^ (v >> 31 | INT32_MIN));
+    return (uint32_t)(v ^ (v < 0 ? -1 : INT32_MIN));
 }
 
 /* --- f(x) ------------------------------------------------------------------------------------ */

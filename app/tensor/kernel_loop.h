@@ -12,7 +12,7 @@
 #define LOOP_HINT _Pragma("GCC ivdep")
 #endif
 
-#define EACH(i, n) LOOP_HINT for (size_t i = 0; i < (n); i++)
-#define CALL_EACH(i, n) for (size_t i = 0; i < (n); i++)
+#define EACH(i, n) LOOP_HINT for (size_t i = 0; (i) < (n); (i)++)
+#define CALL_EACH(i, n) for (size_t i = 0; (i) < (n); (i)++)
 
 #endif

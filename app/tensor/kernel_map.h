@@ -254,7 +254,7 @@ static uint64_t count_nonzero(size_t n, const float *x)
 /* Keys in the order of the numbers, as signed integers, -0 below +0; its own inverse. */
 static inline int32_t ordered(int32_t v)
 {
-    return v ^ (int32_t)((uint32_t)(v >> 31) >> 1);
+    return v ^ (v < 0 ? INT32_MAX : 0);
 }
 
 /* A zero is +0, whichever came. */

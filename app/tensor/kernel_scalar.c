@@ -11,7 +11,7 @@
 #pragma GCC optimize("no-tree-vectorize")
 #endif
 
-#define EACH(i, n) LOOP_HINT for (size_t i = 0; i < (n); i++)
+#define EACH(i, n) LOOP_HINT for (size_t i = 0; (i) < (n); (i)++)
 #define CALL_EACH EACH
 
 #include "app/tensor/kernel_portable.h"

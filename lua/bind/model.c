@@ -26,8 +26,10 @@ struct wb_model *wb_lua_check_model(lua_State *L, int arg)
 {
     struct wb_model **slot = luaL_testudata(L, arg, WB_LUA_MODEL);
 
-    if (slot == NULL || *slot == NULL)
+    if (slot == NULL || *slot == NULL) {
         wb_lua_fail(L, WB_EARG, "a model was expected, not %s", luaL_typename(L, arg));
+        return NULL; /* not reached */
+    }
     return *slot;
 }
 
