@@ -48,6 +48,7 @@ static void work(void *ctx, int worker)
 {
     struct task *t = ctx;
     uint8_t *block = malloc(BLOCK_BYTES);
+    struct wb_err err = { .msg = "no memory" };
     uint64_t at, n, sum = 0;
     bool ok = block != NULL;
 
@@ -59,12 +60,14 @@ static void work(void *ctx, int worker)
         switch (t->kind) {
         case READ_MEMORY: sum += add_up(t->from + at, n); break;
         case COPY_MEMORY: memcpy(t->to + at, t->from + at, n); break;
-        case READ_FILE: ok = wb_pread(t->fd, block, n, at, NULL); break;
-        case WRITE_FILE: ok = wb_pwrite(t->fd, block, n, at, NULL); break;
+        case READ_FILE: ok = wb_pread(t->fd, block, n, at, &err); break;
+        case WRITE_FILE: ok = wb_pwrite(t->fd, block, n, at, &err); break;
         }
     }
-    if (!ok)
+    if (!ok) {
+        fprintf(stderr, "floor: %s\n", err.msg);
         atomic_store(&t->failed, true);
+    }
     atomic_fetch_add(&t->sum, sum); /* so that the reads are not optimised away */
     free(block);
 }
@@ -77,7 +80,10 @@ static double best(struct task *t, const char *out)
     for (int i = 0; i < ROUNDS; i++) {
         if (t->kind == WRITE_FILE) {
             unlink(out);
+            sync(); /* or the blocks just given back may still be missing */
             t->fd = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+            if (t->fd < 0)
+                perror(out);
         }
         atomic_store(&t->next, 0);
         start = wb_now_seconds();
