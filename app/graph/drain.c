@@ -177,9 +177,10 @@ static void feed_columns(const struct wb_drain *d, struct wb_drain_state *s, siz
 static void finish_row_select(const struct wb_program *p, const struct wb_drain *d, uint32_t *key,
                               uint64_t row)
 {
-    size_t columns = (size_t)p->geometry.columns, above = 0, ties;
+    size_t columns = (size_t)p->geometry.columns, ties;
     size_t k = d->k > columns ? columns : (size_t)d->k, last = 0;
     double *out = d->result + 2 * row;
+    struct wb_nth nth;
     uint32_t at;
 
     if (k == 0) {
@@ -188,10 +189,9 @@ static void finish_row_select(const struct wb_program *p, const struct wb_drain 
         return;
     }
     memcpy(key + columns, key, columns * sizeof *key);
-    at = wb_keys_nth(key + columns, columns, k - 1);
-    for (size_t i = 0; i < columns; i++)
-        above += key[i] > at;
-    ties = k - above;
+    nth = wb_keys_nth(key + columns, columns, k - 1);
+    at = nth.key;
+    ties = k - nth.above;
     for (size_t i = 0; ties > 0 && i < columns; i++)
         if (key[i] == at) {
             last = i;

@@ -37,13 +37,26 @@ static size_t narrow(uint32_t *key, size_t n, unsigned shift, size_t *nth)
     return kept;
 }
 
-uint32_t wb_keys_nth(uint32_t *key, size_t n, size_t nth)
+struct wb_nth wb_keys_nth(uint32_t *key, size_t n, size_t nth)
 {
     static const unsigned shift[] = { 21, 10, 0 };
+    struct wb_nth out = { .above = nth };
+    size_t first;
 
     for (int digit = 0; digit < 3 && n > FEW; digit++)
         n = narrow(key, n, shift[digit], &nth);
-    if (n <= FEW)
-        qsort(key, n, sizeof *key, compare_keys_down);
-    return key[n <= FEW ? nth : 0]; /* all equal after the last digit */
+    out.above -= nth; /* so many were larger by a leading digit */
+    if (n > FEW) {    /* all equal after the last digit */
+        out.key = key[0];
+        out.equal = n;
+        return out;
+    }
+    qsort(key, n, sizeof *key, compare_keys_down);
+    out.key = key[nth];
+    for (first = nth; first > 0 && key[first - 1] == out.key; first--)
+        continue;
+    out.above += first;
+    while (first + out.equal < n && key[first + out.equal] == out.key)
+        out.equal++;
+    return out;
 }

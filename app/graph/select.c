@@ -214,8 +214,8 @@ static bool choose_bracket(struct wb_select *s, struct wb_err *err)
              16;
     copy = key + n;
     memcpy(copy, key, n * sizeof *key);
-    s->high = rank - margin >= 1 ? wb_keys_nth(copy, n, (size_t)(rank - margin)) : UINT32_MAX;
-    s->low = rank + margin < (double)n - 1 ? wb_keys_nth(key, n, (size_t)(rank + margin)) : 0;
+    s->high = rank - margin >= 1 ? wb_keys_nth(copy, n, (size_t)(rank - margin)).key : UINT32_MAX;
+    s->low = rank + margin < (double)n - 1 ? wb_keys_nth(key, n, (size_t)(rank + margin)).key : 0;
     free(key);
     return true;
 }
@@ -241,8 +241,8 @@ static struct sums sum_tiles(const struct wb_select *s)
 }
 
 /* The nth largest (from 0) of all listed keys. */
-static bool nth_listed(const struct wb_select *s, uint64_t inside, uint64_t nth, uint32_t *key,
-                       uint64_t *above, struct wb_err *err)
+static bool nth_listed(const struct wb_select *s, uint64_t inside, uint64_t nth, struct wb_nth *out,
+                       struct wb_err *err)
 {
     uint32_t *all = malloc(((size_t)inside + 1) * sizeof *all);
     size_t n = 0;
@@ -257,16 +257,8 @@ static bool nth_listed(const struct wb_select *s, uint64_t inside, uint64_t nth,
                 memcpy(all + n, t->list, t->n * sizeof *all);
             n += t->n;
         }
-    *key = wb_keys_nth(all, n, (size_t)nth);
+    *out = wb_keys_nth(all, n, (size_t)nth);
     free(all);
-    *above = 0;
-    for (size_t i = 0; i < s->n; i++)
-        for (size_t k = 0; k < s->tensor[i].geometry.tiles; k++) {
-            const struct wb_key_tile *t = &s->tensor[i].tile[k];
-
-            for (size_t j = 0; j < t->n; j++)
-                *above += t->list[j] > *key;
-        }
     return true;
 }
 
@@ -305,16 +297,15 @@ static bool find_in_tile(const struct wb_select *s, struct tensor *t, size_t til
     return ok;
 }
 
-/* The answer is `key`, and the first `ties` entries equal to it belong to it: where is the last
+/* The answer is `key`; of `all` entries equal to it the first `ties` belong to it: where is the last
  * of those? */
-static bool finish(struct wb_select *s, uint32_t key, uint64_t ties, struct wb_work *work,
-                   const struct wb_context *cx, double value[3], struct wb_err *err)
+static bool finish(struct wb_select *s, uint32_t key, uint64_t ties, uint64_t all,
+                   struct wb_work *work, const struct wb_context *cx, double value[3],
+                   struct wb_err *err)
 {
-    uint64_t all = 0, index = 0;
+    bool one = s->n == 1 && s->tensor[0].geometry.tiles == 1;
+    uint64_t index = 0;
 
-    for (size_t i = 0; i < s->n; i++)
-        for (size_t k = 0; k < s->tensor[i].geometry.tiles; k++)
-            all += ties_in(s, &s->tensor[i].tile[k], key);
     value[0] = (double)(s->by_value ? wb_key_signed_value(key) : wb_key_abs_value(key));
     value[1] = (double)(s->n - 1);
     value[2] = ALL_TIES;
@@ -322,7 +313,7 @@ static bool finish(struct wb_select *s, uint32_t key, uint64_t ties, struct wb_w
         return true;
     for (size_t i = 0; i < s->n; i++)
         for (size_t k = 0; k < s->tensor[i].geometry.tiles; k++) {
-            uint64_t here = ties_in(s, &s->tensor[i].tile[k], key);
+            uint64_t here = one ? all : ties_in(s, &s->tensor[i].tile[k], key);
 
             if (ties > here) {
                 ties -= here;
@@ -342,23 +333,24 @@ static bool settle(struct wb_select *s, struct wb_work *work, const struct wb_co
                    double value[3], bool *miss, struct wb_err *err)
 {
     struct sums sum = sum_tiles(s);
-    uint64_t k = s->k, above = 0;
-    uint32_t key = 0;
+    uint64_t k = s->k;
+    struct wb_nth nth = { 0 };
 
     *miss = false;
     if (k > sum.above && k <= sum.above + sum.at_high)
-        return finish(s, s->high, k - sum.above, work, cx, value, err);
+        return finish(s, s->high, k - sum.above, sum.at_high, work, cx, value, err);
     if (k > sum.above + sum.at_high + sum.inside &&
         k <= sum.above + sum.at_high + sum.inside + sum.at_low)
-        return finish(s, s->low, k - sum.above - sum.at_high - sum.inside, work, cx, value, err);
+        return finish(s, s->low, k - sum.above - sum.at_high - sum.inside, sum.at_low, work, cx,
+                      value, err);
     if (k <= sum.above || k > sum.above + sum.at_high + sum.inside ||
         atomic_load(&s->listed) > s->tensor[0].drain.list_max) {
         *miss = true;
         return true;
     }
     k -= sum.above + sum.at_high;
-    return nth_listed(s, sum.inside, k - 1, &key, &above, err) &&
-           finish(s, key, k - above, work, cx, value, err);
+    return nth_listed(s, sum.inside, k - 1, &nth, err) &&
+           finish(s, nth.key, k - nth.above, nth.equal, work, cx, value, err);
 }
 
 /* The bin of the histogram that holds the k-th largest; *above: keys in higher bins. */
