@@ -28,11 +28,11 @@
  *   "gate_up"    the gate's rows, then up's
  *   "experts", "experts_gate_up"  a first axis of experts in front */
 struct wb_role {
-    char role[48];       /* "q", "attn_norm", "embed", "lm_head", "q.bias" …; "other": not known */
-    int layer;           /* within its stack; -1: none */
-    int expert;          /* or WB_EXPERT_NONE, WB_EXPERT_SHARED; the role is "gate" all the same */
-    char stack[16];      /* "" or "encoder", "decoder", "vision", "text" where there are several */
-    bool transposed;     /* stored [in, out] (GPT-2 Conv1D) */
+    char role[48];   /* "q", "attn_norm", "embed", "lm_head", "q.bias" …; "other": not known */
+    int layer;       /* within its stack; -1: none */
+    int expert;      /* or WB_EXPERT_NONE, WB_EXPERT_SHARED; the role is "gate" all the same */
+    char stack[16];  /* "" or "encoder", "decoder", "vision", "text" where there are several */
+    bool transposed; /* stored [in, out] (GPT-2 Conv1D) */
     char kind[16];
     const char *fused;   /* NULL when it is not; static with the set */
     const char *tied_to; /* the tensor this one is an alias of (lm_head of a tied model), else NULL;

@@ -13,8 +13,8 @@
 struct wb_family_node {
     const char *text; /* NULL for a wildcard */
     size_t len;
-    char wild;        /* 'n', 'e', 'i'; 0 for a literal */
-    bool shared;      /* the expert that every token passes */
+    char wild;   /* 'n', 'e', 'i'; 0 for a literal */
+    bool shared; /* the expert that every token passes */
     const struct wb_family_pattern *pattern;
     struct wb_family_node *child, *next;
 };
@@ -67,8 +67,9 @@ static struct wb_family_node *node_get(struct wb_family_tree *tree, struct wb_fa
     node = wb_arena_alloc(&tree->arena, sizeof *node);
     if (node == NULL)
         return NULL;
-    *node = (struct wb_family_node){ .text = text, .len = len, .wild = wild,
-                                     .shared = wb_name_shared_expert(text, len) };
+    *node = (struct wb_family_node){
+        .text = text, .len = len, .wild = wild, .shared = wb_name_shared_expert(text, len)
+    };
     while (wild && *link != NULL) /* wildcards go last */
         link = &(*link)->next;
     node->next = *link;
@@ -172,9 +173,11 @@ static bool copy_patterns(struct wb_family_tree *tree, const struct wb_family *f
         if (!check_pattern(q, err))
             return false;
         p[i] = (struct wb_family_pattern){
-            .name = copy(tree, q->name, &ok), .role = copy(tree, q->role, &ok),
+            .name = copy(tree, q->name, &ok),
+            .role = copy(tree, q->role, &ok),
             .kind = copy(tree, q->kind ? q->kind : wb_role_kind(q->role), &ok),
-            .stack = copy(tree, q->stack ? q->stack : "", &ok), .fused = copy(tree, q->fused, &ok),
+            .stack = copy(tree, q->stack ? q->stack : "", &ok),
+            .fused = copy(tree, q->fused, &ok),
             .transposed = q->transposed,
         };
         tree->has_head |= strcmp(q->role, "lm_head") == 0;

@@ -11,20 +11,20 @@
 struct wb_family_node; /* a component of the patterns */
 
 struct wb_family_tree {
-    struct wb_arena arena;        /* holds everything below */
-    struct wb_family family;      /* a copy */
+    struct wb_arena arena;   /* holds everything below */
+    struct wb_family family; /* a copy */
     struct wb_family_node *root;
-    const char *const *strip;     /* NULL-terminated: the family's prefixes and the wrappers */
-    bool has_head;                /* some pattern has the role lm_head */
+    const char *const *strip; /* NULL-terminated: the family's prefixes and the wrappers */
+    bool has_head;            /* some pattern has the role lm_head */
 };
 
 /* Where a pattern met a name. */
 struct wb_family_hit {
     const struct wb_family_pattern *pattern;
-    bool bias;        /* the ".bias" of the pattern */
-    int layer;        /* -1: none */
+    bool bias; /* the ".bias" of the pattern */
+    int layer; /* -1: none */
     int expert;
-    size_t layer_at;  /* offset of the layer number in the name */
+    size_t layer_at; /* offset of the layer number in the name */
 };
 
 /* Copy and compile; owned, NULL on failure. */

@@ -102,9 +102,11 @@ static bool says_layer(const char *text, size_t len)
 /* A stack's name from the words of its stem; else the stem's first component. */
 static void name_stack(struct wb_stem *s)
 {
-    static const struct { const char *word, *stack; } known[] = {
-        { "vision", "vision" },   { "visual", "vision" }, { "image", "vision" },
-        { "text", "text" },       { "language", "text" }, { "audio", "audio" },
+    static const struct {
+        const char *word, *stack;
+    } known[] = {
+        { "vision", "vision" },   { "visual", "vision" },   { "image", "vision" },
+        { "text", "text" },       { "language", "text" },   { "audio", "audio" },
         { "decoder", "decoder" }, { "encoder", "encoder" },
     };
 

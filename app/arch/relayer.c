@@ -17,8 +17,9 @@ struct move {
 };
 
 /* Lists of layer numbers. */
-static const char *const number_lists[] = { "mlp_only_layers", "moe_layers", "full_attn_idxs",
-                                            "attn_layer_indices", "cross_attention_layers", NULL };
+static const char *const number_lists[] = { "mlp_only_layers",        "moe_layers",
+                                            "full_attn_idxs",         "attn_layer_indices",
+                                            "cross_attention_layers", NULL };
 
 static bool no_memory(struct wb_err *err)
 {

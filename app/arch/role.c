@@ -8,16 +8,16 @@ struct pair {
 };
 
 static const struct pair kinds[] = {
-    { "embed", "embed" },        { "type_embed", "embed" },  { "pos_embed", "pos" },
-    { "rel_embed", "pos" },      { "rel_bias", "pos" },      { "lm_head", "lm_head" },
-    { "q", "linear" },           { "k", "linear" },          { "v", "linear" },
-    { "o", "linear" },           { "qkv", "linear" },        { "gate", "linear" },
-    { "up", "linear" },          { "down", "linear" },       { "gate_up", "linear" },
-    { "router", "linear" },      { "shared_gate", "linear" }, { "classifier", "linear" },
-    { "pooler", "linear" },      { "projection", "linear" }, { "embed_proj", "linear" },
-    { "head_proj", "linear" },   { "head_dense", "linear" }, { "cross_q", "linear" },
-    { "cross_k", "linear" },     { "cross_v", "linear" },    { "cross_o", "linear" },
-    { "patch_embed", "conv" },   { "conv", "conv" },         { "buffer", "buffer" },
+    { "embed", "embed" },      { "type_embed", "embed" },   { "pos_embed", "pos" },
+    { "rel_embed", "pos" },    { "rel_bias", "pos" },       { "lm_head", "lm_head" },
+    { "q", "linear" },         { "k", "linear" },           { "v", "linear" },
+    { "o", "linear" },         { "qkv", "linear" },         { "gate", "linear" },
+    { "up", "linear" },        { "down", "linear" },        { "gate_up", "linear" },
+    { "router", "linear" },    { "shared_gate", "linear" }, { "classifier", "linear" },
+    { "pooler", "linear" },    { "projection", "linear" },  { "embed_proj", "linear" },
+    { "head_proj", "linear" }, { "head_dense", "linear" },  { "cross_q", "linear" },
+    { "cross_k", "linear" },   { "cross_v", "linear" },     { "cross_o", "linear" },
+    { "patch_embed", "conv" }, { "conv", "conv" },          { "buffer", "buffer" },
 };
 
 /* A tail of whole components -> role; the first that fits wins: longer tails stand above shorter. */

@@ -15,10 +15,10 @@ const char *wb_role_kind(const char *role);
 
 /* What a name suggests when no pattern knows it. Static strings. */
 struct wb_guess {
-    const char *role;  /* without ".bias"; "other" */
+    const char *role; /* without ".bias"; "other" */
     const char *kind;
     const char *fused;
-    bool bias, cross;  /* cross: the role gets "cross_" in front */
+    bool bias, cross; /* cross: the role gets "cross_" in front */
 };
 
 /* tail: the name, or what follows the layer number when in_layer. shape may be NULL. */

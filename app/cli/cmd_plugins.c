@@ -34,7 +34,7 @@ static void warn_broken(const cJSON *all)
 {
     const cJSON *e;
 
-    cJSON_ArrayForEach (e, cJSON_GetObjectItemCaseSensitive(all, "errors")) {
+    cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(all, "errors")) {
         const char *file = wb_json_text(e, "file", ""), *error = wb_json_text(e, "error", "");
 
         if (strstr(error, file) != NULL)
@@ -81,7 +81,7 @@ static void print_list(const cJSON *array)
     wb_cli_table_column(&t, "kind", false);
     wb_cli_table_column(&t, "name", false);
     wb_cli_table_column(&t, "what it does", false);
-    cJSON_ArrayForEach (p, array) {
+    cJSON_ArrayForEach(p, array) {
         wb_cli_table_cell(&t, "%s", wb_json_text(p, "kind", ""));
         wb_cli_table_cell(&t, "%s", wb_json_text(p, "name", ""));
         first_sentence(&t, wb_json_text(p, "doc", ""));
@@ -126,7 +126,7 @@ static void print_params(const cJSON *params)
     wb_cli_table_column(&t, "values", false);
     wb_cli_table_column(&t, "", false);
     wb_cli_table_column(&t, "", false);
-    cJSON_ArrayForEach (p, params) {
+    cJSON_ArrayForEach(p, params) {
         const char *per = wb_json_text(p, "per", NULL);
 
         wb_cli_table_cell(&t, "%s", p->string);
@@ -188,7 +188,7 @@ static bool list_plugins(const struct wb_cli *cli, struct wb_vm *vm, struct wb_e
     if (name == NULL)
         print_list(array);
     else
-        cJSON_ArrayForEach (p, array)
+        cJSON_ArrayForEach(p, array)
             print_plugin(p);
     cJSON_Delete(all);
     return true;

@@ -113,7 +113,7 @@ static cJSON *short_steps(const struct wb_run_result *result)
 {
     cJSON *steps = result->report_json == NULL ? NULL : cJSON_Parse(result->report_json), *step;
 
-    cJSON_ArrayForEach (step, steps)
+    cJSON_ArrayForEach(step, steps)
         cJSON_DeleteItemFromObjectCaseSensitive(cJSON_GetObjectItemCaseSensitive(step, "report"),
                                                 "tensors");
     return steps != NULL ? steps : cJSON_CreateArray();
@@ -142,7 +142,7 @@ static void print_files(const struct wb_run_result *result)
 
     wb_cli_table_column(&t, "", false);
     wb_cli_table_column(&t, "", true);
-    cJSON_ArrayForEach (f, files)
+    cJSON_ArrayForEach(f, files)
         bytes_row(&t, f->string, (uint64_t)f->valuedouble);
     wb_cli_table_print(&t, stdout, "  ");
     wb_cli_table_free(&t);
@@ -156,7 +156,7 @@ static void print_total(const cJSON *total)
 
     wb_cli_table_column(&t, "", false);
     wb_cli_table_column(&t, "", true);
-    cJSON_ArrayForEach (v, total) {
+    cJSON_ArrayForEach(v, total) {
         wb_cli_table_cell(&t, "%s", v->string);
         wb_cli_table_number(&t, cJSON_IsNumber(v) ? v->valuedouble : (double)NAN, 6);
     }
@@ -169,7 +169,7 @@ static void print_steps(const struct wb_run_result *result)
     cJSON *steps = short_steps(result), *step;
     int n = 0;
 
-    cJSON_ArrayForEach (step, steps) {
+    cJSON_ArrayForEach(step, steps) {
         const cJSON *report = cJSON_GetObjectItemCaseSensitive(step, "report");
         const char *error = wb_json_text(report, "error", NULL);
         bool sampled = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(report, "sampled"));

@@ -44,14 +44,14 @@ static bool check_keys(const cJSON *object, struct wb_err *err)
     const char **key;
     bool ok = true;
 
-    cJSON_ArrayForEach (item, object)
+    cJSON_ArrayForEach(item, object)
         n++;
     if (n < 2)
         return true;
     key = malloc(n * sizeof *key);
     if (key == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for %zu keys", n);
-    cJSON_ArrayForEach (item, object)
+    cJSON_ArrayForEach(item, object)
         key[i++] = item->string;
     qsort(key, n, sizeof *key, compare_keys);
     for (i = 1; ok && i < n; i++)
@@ -68,7 +68,7 @@ static bool check_tree(const cJSON *value, struct wb_err *err)
 
     if (cJSON_IsObject(value) && !check_keys(value, err))
         return false;
-    cJSON_ArrayForEach (item, value)
+    cJSON_ArrayForEach(item, value)
         if ((cJSON_IsObject(item) || cJSON_IsArray(item)) && !check_tree(item, err))
             return false;
     return true;

@@ -103,7 +103,8 @@ void wb_cache_put_bytes(struct wb_cache *cache, struct wb_hash key, const void *
     old = find(cache, key);
     if (old != NULL)
         drop(cache, old);
-    for (old = cache->oldest; old != NULL && cache->counts.bytes + n > cache->max_bytes; old = next) {
+    for (old = cache->oldest; old != NULL && cache->counts.bytes + n > cache->max_bytes;
+         old = next) {
         next = old->newer;
         drop(cache, old);
     }

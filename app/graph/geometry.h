@@ -24,8 +24,8 @@
 enum wb_extent {
     WB_EXTENT_ALL,
     WB_EXTENT_SAMPLE, /* some 32 Ki entries: whole rows (or blocks), evenly spread */
-    WB_EXTENT_PROBE, /* 32 to 256 Ki entries in many short runs, to bracket a selection */
-    WB_EXTENT_BYTES, /* all, in plain stretches without regard to rows: for copying */
+    WB_EXTENT_PROBE,  /* 32 to 256 Ki entries in many short runs, to bracket a selection */
+    WB_EXTENT_BYTES,  /* all, in plain stretches without regard to rows: for copying */
 };
 
 struct wb_stretch {

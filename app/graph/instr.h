@@ -32,15 +32,15 @@ enum wb_code_op {
     WB_CODE_TOP_ROWS,
     WB_CODE_DRAIN, /* feed drain number `drain` */
     /* what app/graph/fuse.c makes of pairs */
-    WB_CODE_LOAD_SUB,     /* slot a - b */
-    WB_CODE_LOAD_SUB_FMA, /* (slot a - b) s + c */
-    WB_CODE_SUB_LOAD,     /* b - slot a */
-    WB_CODE_SUB_LOAD_FMA, /* (b - slot a) s + c */
+    WB_CODE_LOAD_SUB,      /* slot a - b */
+    WB_CODE_LOAD_SUB_FMA,  /* (slot a - b) s + c */
+    WB_CODE_SUB_LOAD,      /* b - slot a */
+    WB_CODE_SUB_LOAD_FMA,  /* (b - slot a) s + c */
     WB_CODE_LOAD_SUB_KEEP, /* d = slot a - b, where it is among the top, else d times 0 */
-    WB_CODE_MUL_MAX,      /* max(a b, s) */
-    WB_CODE_ADD_GT,       /* c + (a > s) */
-    WB_CODE_TOP_KEEP,     /* a where it is among the top, else a times 0 */
-    WB_CODE_NONE,         /* fused away */
+    WB_CODE_MUL_MAX,       /* max(a b, s) */
+    WB_CODE_ADD_GT,        /* c + (a > s) */
+    WB_CODE_TOP_KEEP,      /* a where it is among the top, else a times 0 */
+    WB_CODE_NONE,          /* fused away */
 };
 
 struct wb_instr {

@@ -30,8 +30,8 @@ enum wb_drain_kind {
     WB_DRAIN_SELECT_ROWS,    /* result: threshold and last column of each row */
     WB_DRAIN_HOLD,           /* buffer */
     WB_DRAIN_BRACKET,        /* keys: counts against [low, high] a tile, and the keys between */
-    WB_DRAIN_HISTOGRAM, /* of key >> 16, or of the low 16 bits where the high ones are `low` */
-    WB_DRAIN_FIND,      /* found: flat index of the nth key equal to `low` in the tile */
+    WB_DRAIN_HISTOGRAM,      /* of key >> 16, or of the low 16 bits where the high ones are `low` */
+    WB_DRAIN_FIND,           /* found: flat index of the nth key equal to `low` in the tile */
 };
 
 /* The keys of one tile (or copied, of one probe). */

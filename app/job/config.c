@@ -108,7 +108,7 @@ static void print_node(struct wb_str *s, const cJSON *node, const cJSON *was, in
     if (!object && was != NULL && cJSON_IsArray(was))
         old = was->child;
     wb_str_add(s, object ? "{" : "[");
-    cJSON_ArrayForEach (child, node) {
+    cJSON_ArrayForEach(child, node) {
         if (object)
             old = cJSON_GetObjectItemCaseSensitive(was, child->string);
         wb_str_printf(s, "%s\n%*s", child == node->child ? "" : ",", (depth + 1) * INDENT, "");
@@ -186,7 +186,7 @@ static bool set_dtype(cJSON *object, const char *name, bool *found)
         if (!set_text(object, keys[i], name))
             return false;
     }
-    cJSON_ArrayForEach (child, object)
+    cJSON_ArrayForEach(child, object)
         if (cJSON_IsObject(child) && strcmp(child->string, "quantization_config") != 0 &&
             !set_dtype(child, name, found))
             return false;

@@ -75,7 +75,9 @@ static bool is_set(const cJSON *config, const char *key)
 /* Kinds of LoRA that are more than W + s B A. */
 static bool refuse_kinds(const cJSON *config, struct wb_err *err)
 {
-    static const struct { const char *key, *what; } rows[] = {
+    static const struct {
+        const char *key, *what;
+    } rows[] = {
         { "use_dora", "DoRA (weight-decomposed, with magnitude vectors)" },
         { "lora_bias", "a bias on the B matrices" },
         { "layer_replication", "layers that are repeated" },
@@ -333,8 +335,9 @@ static bool classify(const char *tensor, struct wb_arena *arena, struct half *ou
     if (strstr(name, "lora_") != NULL || strstr(name, "trainable_tokens") != NULL)
         return wb_fail(err, WB_EFORMAT, "not a part of an adapter that can be applied to weights");
     out->kind = KIND_SAVED;
-    take_out(name, ".modules_to_save", strstr(name, ".modules_to_save.weight") == NULL &&
-                                           strstr(name, ".modules_to_save.bias") == NULL);
+    take_out(name, ".modules_to_save",
+             strstr(name, ".modules_to_save.weight") == NULL &&
+                 strstr(name, ".modules_to_save.bias") == NULL);
     take_out(name, ".base_layer", false);
     return true;
 }

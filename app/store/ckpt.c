@@ -26,7 +26,7 @@ struct wb_ckpt {
     atomic_uint refs;
     struct wb_arena arena; /* names, paths, metadata, warnings */
     const char *path, *dir;
-    char *config; /* owned */
+    char *config;              /* owned */
     struct wb_ckpt_file *file; /* arena; file_count of them are open */
     int *fd;                   /* arena */
     size_t file_count;
@@ -130,9 +130,10 @@ static bool open_file(struct wb_ckpt *ck, const char *name, size_t *unknown, str
     bool ok;
 
     file->name = name;
-    file->path = strcmp(ck->dir, ".") == 0 && strcmp(ck->path, name) == 0 ? name
-               : wb_arena_printf(&ck->arena, "%s%s%s", ck->dir,
-                                 ck->dir[strlen(ck->dir) - 1] == '/' ? "" : "/", name);
+    file->path = strcmp(ck->dir, ".") == 0 && strcmp(ck->path, name) == 0
+                     ? name
+                     : wb_arena_printf(&ck->arena, "%s%s%s", ck->dir,
+                                       ck->dir[strlen(ck->dir) - 1] == '/' ? "" : "/", name);
     if (file->path == NULL)
         return no_memory(err);
     ck->fd[i] = open_quiet(file->path);
@@ -282,8 +283,8 @@ static bool read_config(struct wb_ckpt *ck, struct wb_err *err)
         ok = why.code == WB_ENOTFOUND || wb_err_move(err, &why);
     } else {
         root = wb_json_parse(ck->config, n, err);
-        ok = root != NULL &&
-             (cJSON_IsObject(root) || wb_fail(err, WB_EFORMAT, "not a JSON object"));
+        ok =
+            root != NULL && (cJSON_IsObject(root) || wb_fail(err, WB_EFORMAT, "not a JSON object"));
         if (!ok)
             wb_wrap(err, "%s", path);
     }

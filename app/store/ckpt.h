@@ -29,14 +29,14 @@ struct wb_tensor_info {
 
 /* One file of a checkpoint and what identifies its bytes. */
 struct wb_ckpt_file {
-    const char *path;         /* as opened */
-    const char *name;         /* within the checkpoint's directory */
+    const char *path; /* as opened */
+    const char *name; /* within the checkpoint's directory */
     uint64_t bytes;
     int64_t mtime_ns;
     uint64_t device, inode;
-    uint64_t header_bytes;    /* 8 + the JSON */
-    struct wb_hash header;    /* XXH3-128 of those bytes */
-    const char *metadata;     /* the __metadata__ object as JSON text, or NULL */
+    uint64_t header_bytes; /* 8 + the JSON */
+    struct wb_hash header; /* XXH3-128 of those bytes */
+    const char *metadata;  /* the __metadata__ object as JSON text, or NULL */
 };
 
 struct wb_ckpt; /* opaque, reference counted */

@@ -95,9 +95,13 @@ static char *expand(const char *path, struct wb_arena *arena)
 /* The hub cache, in the library's order of variables; an empty one counts as not set. */
 static char *hub_root(struct wb_arena *arena)
 {
-    static const struct { const char *variable, *below; } rows[] = {
-        { "HF_HUB_CACHE", "" }, { "HUGGINGFACE_HUB_CACHE", "" },
-        { "HF_HOME", "/hub" }, { "XDG_CACHE_HOME", "/huggingface/hub" },
+    static const struct {
+        const char *variable, *below;
+    } rows[] = {
+        { "HF_HUB_CACHE", "" },
+        { "HUGGINGFACE_HUB_CACHE", "" },
+        { "HF_HOME", "/hub" },
+        { "XDG_CACHE_HOME", "/huggingface/hub" },
     };
     char *root;
 

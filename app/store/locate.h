@@ -14,7 +14,7 @@
 #define WB_ADAPTERS_MAX 8
 
 struct wb_location {
-    const char *path;                    /* directory or file of the model */
+    const char *path;                     /* directory or file of the model */
     const char *adapter[WB_ADAPTERS_MAX]; /* directories of adapters, in order of application */
     int adapters;
 };

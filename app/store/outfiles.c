@@ -83,7 +83,8 @@ static bool open_all(struct wb_outfiles *of, struct wb_err *err)
     }
     if (e.code == WB_ENOSPC)
         return wb_fail(err, WB_ENOSPC,
-                       "the disk is full: %" PRIu64 " bytes are to be written, %" PRIu64 " are free",
+                       "the disk is full: %" PRIu64 " bytes are to be written, %" PRIu64
+                       " are free",
                        of->layout->bytes, available);
     return ok || wb_err_move(err, &e);
 }

@@ -101,15 +101,23 @@ static bool read_tensor(struct wb_scan *r, struct wb_tensor_info *t, size_t *unk
     bool first = true, done = false, ok = true;
 
     while (ok && wb_scan_member(r, &first, &key, &done) && !done) {
-        field = wb_slice_is(key, "dtype") ? FIELD_DTYPE : wb_slice_is(key, "shape") ? FIELD_SHAPE
-              : wb_slice_is(key, "data_offsets") ? FIELD_OFFSETS : 0;
+        field = wb_slice_is(key, "dtype")          ? FIELD_DTYPE
+                : wb_slice_is(key, "shape")        ? FIELD_SHAPE
+                : wb_slice_is(key, "data_offsets") ? FIELD_OFFSETS
+                                                   : 0;
         if (seen & field)
             return wb_scan_fail(r, "\"%.*s\" stands twice", (int)key.n, key.text);
         seen |= field;
         switch (field) {
-        case FIELD_DTYPE: ok = read_dtype(r, &t->dtype); break;
-        case FIELD_SHAPE: ok = read_shape(r, &t->shape); break;
-        case FIELD_OFFSETS: ok = read_offsets(r, &begin, &end); break;
+        case FIELD_DTYPE:
+            ok = read_dtype(r, &t->dtype);
+            break;
+        case FIELD_SHAPE:
+            ok = read_shape(r, &t->shape);
+            break;
+        case FIELD_OFFSETS:
+            ok = read_offsets(r, &begin, &end);
+            break;
         default:
             ok = wb_scan_skip(r, 2);
             ++*unknown;
@@ -118,8 +126,10 @@ static bool read_tensor(struct wb_scan *r, struct wb_tensor_info *t, size_t *unk
     if (!done)
         return false;
     if (seen != FIELD_ALL)
-        return wb_scan_fail(r, "no \"%s\"", !(seen & FIELD_DTYPE) ? "dtype"
-                                            : !(seen & FIELD_SHAPE) ? "shape" : "data_offsets");
+        return wb_scan_fail(r, "no \"%s\"",
+                            !(seen & FIELD_DTYPE)   ? "dtype"
+                            : !(seen & FIELD_SHAPE) ? "shape"
+                                                    : "data_offsets");
     t->offset = begin;
     return check_size(t, begin, end, r->err);
 }
@@ -273,9 +283,10 @@ static bool check_layout(struct wb_safetensors *st, uint64_t data_bytes, struct 
         t->offset += st->header_bytes;
     }
     if (end > data_bytes)
-        return wb_fail(err, WB_EFORMAT, "the tensors take %" PRIu64 " bytes, the file has %" PRIu64
-                       ": it is cut short (last tensor '%s')", end, data_bytes,
-                       wb_show_name(st->tensor[st->count - 1].name, shown));
+        return wb_fail(err, WB_EFORMAT,
+                       "the tensors take %" PRIu64 " bytes, the file has %" PRIu64
+                       ": it is cut short (last tensor '%s')",
+                       end, data_bytes, wb_show_name(st->tensor[st->count - 1].name, shown));
     if (end < data_bytes)
         return wb_fail(err, WB_EFORMAT,
                        "%" PRIu64 " bytes follow the %" PRIu64 " bytes of the tensors",

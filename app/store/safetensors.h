@@ -17,10 +17,10 @@
 struct wb_safetensors {
     struct wb_tensor_info *tensor; /* owned, wb_safetensors_free; in the order of their data */
     size_t count;
-    uint64_t header_bytes;         /* 8 + the JSON */
-    struct wb_hash header;         /* XXH3-128 of those bytes */
-    const char *metadata;          /* the __metadata__ object as JSON text, in the arena; or NULL */
-    size_t unknown_fields;         /* members of tensor objects that were ignored */
+    uint64_t header_bytes; /* 8 + the JSON */
+    struct wb_hash header; /* XXH3-128 of those bytes */
+    const char *metadata;  /* the __metadata__ object as JSON text, in the arena; or NULL */
+    size_t unknown_fields; /* members of tensor objects that were ignored */
 };
 
 /* Check the first n bytes of a file of file_bytes; n covers the header. Names and metadata go to

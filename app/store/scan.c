@@ -70,8 +70,10 @@ static bool hex4(const char *p, const char *end, unsigned *value)
         return false;
     for (int i = 0; i < 4; i++) {
         char c = p[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                  : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
 
         if (digit < 0)
             return false;
@@ -303,10 +305,14 @@ bool wb_scan_skip(struct wb_scan *s, int depth)
             if (done || !wb_scan_skip(s, depth + 1))
                 return done;
         return false;
-    case '"': return wb_scan_string(s, &dropped);
-    case 't': return wb_scan_word(s, "true");
-    case 'f': return wb_scan_word(s, "false");
-    case 'n': return wb_scan_word(s, "null");
+    case '"':
+        return wb_scan_string(s, &dropped);
+    case 't':
+        return wb_scan_word(s, "true");
+    case 'f':
+        return wb_scan_word(s, "false");
+    case 'n':
+        return wb_scan_word(s, "null");
     default:
         if (c == '-' || (c >= '0' && c <= '9'))
             return skip_number(s);

@@ -468,7 +468,8 @@ static bool nothing_here(const char *dir, const struct listing *l, struct wb_err
     for (size_t i = 0; i < l->count; i++)
         if (starts_with(l->name[i], "consolidated"))
             return wb_fail(err, WB_ENOTFOUND,
-                           "%s: only %s, in Mistral's own names: to open it, name that file", dir, wb_show_name(l->name[i], shown));
+                           "%s: only %s, in Mistral's own names: to open it, name that file", dir,
+                           wb_show_name(l->name[i], shown));
     return wb_fail(err, WB_ENOTFOUND, "%s: no safetensors files in this directory%s", dir,
                    download_unfinished(dir) ? " (an interrupted download: fetch the model again)"
                                             : "");

@@ -26,12 +26,12 @@ struct wb_mapped {
 /* Strings live in the arena. */
 struct wb_shards {
     const char *dir;
-    const char **name;       /* of the files in dir, in natural order */
+    const char **name; /* of the files in dir, in natural order */
     size_t count;
-    const char *index;       /* name of the index file, NULL without one */
-    struct wb_mapped *map;   /* what the index says, in its order; NULL without one */
+    const char *index;     /* name of the index file, NULL without one */
+    struct wb_mapped *map; /* what the index says, in its order; NULL without one */
     size_t mapped;
-    double total_size;       /* of the index's metadata; negative when it does not say */
+    double total_size; /* of the index's metadata; negative when it does not say */
 };
 
 /* From a directory, a .safetensors file or a .safetensors.index.json file to the shards to open;

@@ -24,13 +24,14 @@ struct wb_out_tensor {
 };
 
 struct wb_writer_options {
-    const char *dir;       /* the output directory, or a path ending in .safetensors: then one file */
-    uint64_t shard_bytes;  /* a file is closed before it would exceed this; one tensor is never split */
-    bool force;            /* replace an output that exists */
-    bool resume;           /* take up what an interrupted run with the same `plan` left */
-    struct wb_hash plan;   /* identity of what is being written: pipeline, sources, options */
-    const char *stem;      /* of file names: "model" (or "adapter_model") */
-    const char *metadata;  /* JSON object text for __metadata__, or NULL for {"format":"pt"} */
+    const char *dir; /* the output directory, or a path ending in .safetensors: then one file */
+    uint64_t
+        shard_bytes; /* a file is closed before it would exceed this; one tensor is never split */
+    bool force;      /* replace an output that exists */
+    bool resume;     /* take up what an interrupted run with the same `plan` left */
+    struct wb_hash plan;  /* identity of what is being written: pipeline, sources, options */
+    const char *stem;     /* of file names: "model" (or "adapter_model") */
+    const char *metadata; /* JSON object text for __metadata__, or NULL for {"format":"pt"} */
 };
 
 struct wb_writer; /* opaque */
@@ -39,7 +40,8 @@ struct wb_writer; /* opaque */
  * output are removed first. One run at a time: the second to the same output fails. WB_ENOSPC (with
  * bytes needed and free) when the disk cannot hold it; WB_EARG when the output exists. */
 struct wb_writer *wb_writer_open(const struct wb_writer_options *options,
-                                 const struct wb_out_tensor *tensor, size_t count, struct wb_err *err);
+                                 const struct wb_out_tensor *tensor, size_t count,
+                                 struct wb_err *err);
 
 /* Write n bytes of tensor i at its byte `first`. Thread-safe. */
 bool wb_writer_put(struct wb_writer *w, size_t i, uint64_t first, const void *bytes, size_t n,

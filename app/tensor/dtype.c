@@ -118,8 +118,8 @@ bool wb_shape_bytes(const struct wb_shape *shape, enum wb_dtype dtype, uint64_t 
 {
     uint64_t bits;
 
-    if (!wb_shape_count(shape, &bits)
-        || __builtin_mul_overflow(bits, (uint64_t)wb_dtype_bits(dtype), &bits) || bits % 8 != 0)
+    if (!wb_shape_count(shape, &bits) ||
+        __builtin_mul_overflow(bits, (uint64_t)wb_dtype_bits(dtype), &bits) || bits % 8 != 0)
         return false;
     *bytes = bits / 8;
     return true;

@@ -248,8 +248,8 @@ static void pair_differences(size_t n, const float *x, const float *y, struct wb
 
             dd.v[r] = _mm256_fmadd_pd(d, d, dd.v[r]);
         }
-        unequal += count_true(_mm256_cmp_ps(x0, y0, _CMP_NEQ_OQ),
-                              _mm256_cmp_ps(x1, y1, _CMP_NEQ_OQ));
+        unequal +=
+            count_true(_mm256_cmp_ps(x0, y0, _CMP_NEQ_OQ), _mm256_cmp_ps(x1, y1, _CMP_NEQ_OQ));
         opposite += count_true(unlike(x0, y0), unlike(x1, y1));
         most = _mm256_max_ps(most, _mm256_max_ps(magnitude(d0), magnitude(d1)));
     }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push( \
+#pragma clang attribute push(                                                           \
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt"))), \
     apply_to = function)
 #else
@@ -275,40 +275,40 @@ static inline uint64_t count_sum(__m512i v)
 
 /* The whole register is stored: the list has room for n, and used <= i. (Compressing right into
  * memory is many times slower on some processors.) */
-#define BRACKET(name, vector_key, element_key)                                                    \
-    static size_t name(size_t n, const float *x, uint32_t low, uint32_t high,                     \
-                       struct wb_bracket_counts *counts, uint32_t *list)                          \
-    {                                                                                             \
-        const __m512i least_key = _mm512_set1_epi32((int32_t)low), one = _mm512_set1_epi32(1);    \
-        const __m512i most_key = _mm512_set1_epi32((int32_t)high);                                \
-        __m512i over = _mm512_setzero_si512(), from_high = over, over_low = over, from_low = over;\
-        uint64_t at_high, at_low;                                                                 \
-        size_t i = 0, used = 0;                                                                   \
-                                                                                                  \
-        for (; n - i >= 16; i += 16) {                                                            \
-            __m512i key = vector_key(_mm512_loadu_ps(x + i));                                     \
-            __mmask16 high_up = _mm512_cmpge_epu32_mask(key, most_key);                           \
-            __mmask16 above_low = _mm512_cmpgt_epu32_mask(key, least_key);                        \
-            __mmask16 inside = (__mmask16)(above_low & ~high_up);                                 \
-                                                                                                  \
-            over = _mm512_mask_add_epi32(over, _mm512_cmpgt_epu32_mask(key, most_key), over, one);\
-            from_high = _mm512_mask_add_epi32(from_high, high_up, from_high, one);                \
-            over_low = _mm512_mask_add_epi32(over_low, above_low, over_low, one);                 \
-            from_low = _mm512_mask_add_epi32(from_low, _mm512_cmpge_epu32_mask(key, least_key),   \
-                                             from_low, one);                                      \
-            if (inside == 0)                                                                      \
-                continue;                                                                         \
-            _mm512_storeu_si512(list + used, _mm512_maskz_compress_epi32(inside, key));           \
-            used += count_true(inside);                                                           \
-        }                                                                                         \
-        at_high = count_sum(from_high) - count_sum(over);                                         \
-        at_low = low == high ? 0 : count_sum(from_low) - count_sum(over_low);                     \
-        counts->above += count_sum(over);                                                         \
-        counts->at_high += at_high;                                                               \
-        counts->at_low += at_low;                                                                 \
-        for (; i < n; i++)                                                                        \
-            bracket_element(element_key(x[i]), low, high, counts, list, &used);                   \
-        return used;                                                                              \
+#define BRACKET(name, vector_key, element_key)                                                     \
+    static size_t name(size_t n, const float *x, uint32_t low, uint32_t high,                      \
+                       struct wb_bracket_counts *counts, uint32_t *list)                           \
+    {                                                                                              \
+        const __m512i least_key = _mm512_set1_epi32((int32_t)low), one = _mm512_set1_epi32(1);     \
+        const __m512i most_key = _mm512_set1_epi32((int32_t)high);                                 \
+        __m512i over = _mm512_setzero_si512(), from_high = over, over_low = over, from_low = over; \
+        uint64_t at_high, at_low;                                                                  \
+        size_t i = 0, used = 0;                                                                    \
+                                                                                                   \
+        for (; n - i >= 16; i += 16) {                                                             \
+            __m512i key = vector_key(_mm512_loadu_ps(x + i));                                      \
+            __mmask16 high_up = _mm512_cmpge_epu32_mask(key, most_key);                            \
+            __mmask16 above_low = _mm512_cmpgt_epu32_mask(key, least_key);                         \
+            __mmask16 inside = (__mmask16)(above_low & ~high_up);                                  \
+                                                                                                   \
+            over = _mm512_mask_add_epi32(over, _mm512_cmpgt_epu32_mask(key, most_key), over, one); \
+            from_high = _mm512_mask_add_epi32(from_high, high_up, from_high, one);                 \
+            over_low = _mm512_mask_add_epi32(over_low, above_low, over_low, one);                  \
+            from_low = _mm512_mask_add_epi32(from_low, _mm512_cmpge_epu32_mask(key, least_key),    \
+                                             from_low, one);                                       \
+            if (inside == 0)                                                                       \
+                continue;                                                                          \
+            _mm512_storeu_si512(list + used, _mm512_maskz_compress_epi32(inside, key));            \
+            used += count_true(inside);                                                            \
+        }                                                                                          \
+        at_high = count_sum(from_high) - count_sum(over);                                          \
+        at_low = low == high ? 0 : count_sum(from_low) - count_sum(over_low);                      \
+        counts->above += count_sum(over);                                                          \
+        counts->at_high += at_high;                                                                \
+        counts->at_low += at_low;                                                                  \
+        for (; i < n; i++)                                                                         \
+            bracket_element(element_key(x[i]), low, high, counts, list, &used);                    \
+        return used;                                                                               \
     }
 
 BRACKET(bracket_abs, key_abs, wb_key_abs)

@@ -111,8 +111,8 @@ static inline float decode_ieee(uint32_t code, int width, int mantissa, int bias
 {
     uint32_t sign = code >> (width - 1) << 31, magnitude = code & ((1u << (width - 1)) - 1);
     uint32_t inf = ((1u << (width - 1 - mantissa)) - 1) << mantissa;
-    uint32_t special = sign | F32_INF | magnitude << (23 - mantissa)
-                       | (magnitude > inf ? F32_NAN : 0);
+    uint32_t special =
+        sign | F32_INF | magnitude << (23 - mantissa) | (magnitude > inf ? F32_NAN : 0);
     float number = decode_small(code, width, mantissa, bias);
 
     return magnitude >= inf ? float_of(special) : number;
@@ -297,8 +297,8 @@ static inline double log_double(double x)
     uint64_t shifted = bits_of_double(x) - half;
     double m = double_of((shifted & 0xFFFFFFFFFFFFFu) + half);
     /* the exponent, from -1022 on, as a double without a 64-bit conversion */
-    double k = double_of(bits_of_double(to_double) + ((shifted + (1024ull << 52)) >> 52))
-               - to_double - 1024.0;
+    double k = double_of(bits_of_double(to_double) + ((shifted + (1024ull << 52)) >> 52)) -
+               to_double - 1024.0;
     double s = (m - 1.0) / (m + 1.0), s2 = s * s, p = 2.0 / 19;
 
     p = p * s2 + 2.0 / 17;

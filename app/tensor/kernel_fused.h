@@ -66,19 +66,19 @@ static inline float keep_or_zero(float x, bool keep)
     return float_of(keep ? kept : zero);
 }
 
-#define TOPKEEP(name, key)                                                                        \
-    static void name(size_t n, const float *x, uint32_t threshold, uint64_t first,                \
-                     uint64_t last_tie, float *out)                                               \
-    {                                                                                             \
-        size_t ties = tie_count(n, first, last_tie);                                              \
-                                                                                                  \
-        EACH(i, ties)                                                                             \
-            out[i] = keep_or_zero(x[i], key(x[i]) >= threshold);                                  \
-        x += ties;                                                                                \
-        out += ties;                                                                              \
-        n -= ties;                                                                                \
-        EACH(i, n)                                                                                \
-            out[i] = keep_or_zero(x[i], key(x[i]) > threshold);                                   \
+#define TOPKEEP(name, key)                                                         \
+    static void name(size_t n, const float *x, uint32_t threshold, uint64_t first, \
+                     uint64_t last_tie, float *out)                                \
+    {                                                                              \
+        size_t ties = tie_count(n, first, last_tie);                               \
+                                                                                   \
+        EACH(i, ties)                                                              \
+        out[i] = keep_or_zero(x[i], key(x[i]) >= threshold);                       \
+        x += ties;                                                                 \
+        out += ties;                                                               \
+        n -= ties;                                                                 \
+        EACH(i, n)                                                                 \
+        out[i] = keep_or_zero(x[i], key(x[i]) > threshold);                        \
     }
 
 TOPKEEP(topkeep_abs, wb_key_abs)
@@ -91,7 +91,8 @@ static void widen_sub_topkeep_bf16(size_t n, const void *src, const float *y, ui
     size_t ties = tie_count(n, first, last_tie);
     const char *p = src;
 
-    EACH(i, ties) {
+    EACH(i, ties)
+    {
         float d = decode_bf16(load16(p, i)) - y[i];
 
         out[i] = keep_or_zero(d, wb_key_abs(quiet(d)) >= threshold);
@@ -100,7 +101,8 @@ static void widen_sub_topkeep_bf16(size_t n, const void *src, const float *y, ui
     y += ties;
     out += ties;
     n -= ties;
-    EACH(i, n) {
+    EACH(i, n)
+    {
         float d = decode_bf16(load16(p, i)) - y[i];
 
         out[i] = keep_or_zero(d, wb_key_abs(quiet(d)) > threshold);

@@ -28,8 +28,8 @@ static inline float greatest_of(const float *part, int n, float start)
 
 static inline void extremes_add(struct wb_stats *acc, float least, float greatest)
 {
-    float magnitude = element_abs(least) > element_abs(greatest) ? element_abs(least)
-                                                                 : element_abs(greatest);
+    float magnitude =
+        element_abs(least) > element_abs(greatest) ? element_abs(least) : element_abs(greatest);
 
     acc->min = least < acc->min ? least : acc->min;
     acc->max = greatest > acc->max ? greatest : acc->max;

@@ -12,16 +12,16 @@
 
 /* --- dtypes ---------------------------------------------------------------------------------- */
 
-#define CONVERT(name, load, store)                                                                \
-    static void widen_##name(size_t n, const void *src, float *out)                               \
-    {                                                                                             \
-        EACH(i, n)                                                                                \
-            out[i] = decode_##name(load(src, i));                                                 \
-    }                                                                                             \
-    static void narrow_##name(size_t n, const float *x, void *dst)                                \
-    {                                                                                             \
-        EACH(i, n)                                                                                \
-            store(dst, i, encode_##name(x[i]));                                                   \
+#define CONVERT(name, load, store)                                  \
+    static void widen_##name(size_t n, const void *src, float *out) \
+    {                                                               \
+        EACH(i, n)                                                  \
+        out[i] = decode_##name(load(src, i));                       \
+    }                                                               \
+    static void narrow_##name(size_t n, const float *x, void *dst)  \
+    {                                                               \
+        EACH(i, n)                                                  \
+        store(dst, i, encode_##name(x[i]));                         \
     }
 
 CONVERT(bf16, load16, store16)
@@ -42,7 +42,8 @@ static void narrow_f32(size_t n, const float *x, void *dst)
 
 static void widen_f64(size_t n, const void *src, float *out)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         double v;
 
         memcpy(&v, (const char *)src + i * sizeof v, sizeof v);
@@ -52,7 +53,8 @@ static void widen_f64(size_t n, const void *src, float *out)
 
 static void narrow_f64(size_t n, const float *x, void *dst)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         double v = (double)x[i];
 
         memcpy((char *)dst + i * sizeof v, &v, sizeof v);
@@ -61,11 +63,10 @@ static void narrow_f64(size_t n, const float *x, void *dst)
 
 /* --- f(x), f(x, y) --------------------------------------------------------------------------- */
 
-#define UNARY(name, each)                                                                         \
-    static void unary_##name(size_t n, const float *x, float *out)                                \
-    {                                                                                             \
-        each(i, n)                                                                                \
-            out[i] = element_##name(x[i]);                                                        \
+#define UNARY(name, each)                                          \
+    static void unary_##name(size_t n, const float *x, float *out) \
+    {                                                              \
+        each(i, n) out[i] = element_##name(x[i]);                  \
     }
 
 UNARY(neg, EACH)
@@ -82,21 +83,18 @@ UNARY(recip, EACH)
 UNARY(is_finite, EACH)
 UNARY(is_nan, EACH)
 
-#define BINARY(name, each)                                                                        \
-    static void binary_##name(size_t n, const float *x, const float *y, float *out)               \
-    {                                                                                             \
-        each(i, n)                                                                                \
-            out[i] = element_##name(x[i], y[i]);                                                  \
-    }                                                                                             \
-    static void vs_##name(size_t n, const float *x, float y, float *out)                          \
-    {                                                                                             \
-        each(i, n)                                                                                \
-            out[i] = element_##name(x[i], y);                                                     \
-    }                                                                                             \
-    static void sv_##name(size_t n, float x, const float *y, float *out)                          \
-    {                                                                                             \
-        each(i, n)                                                                                \
-            out[i] = element_##name(x, y[i]);                                                     \
+#define BINARY(name, each)                                                          \
+    static void binary_##name(size_t n, const float *x, const float *y, float *out) \
+    {                                                                               \
+        each(i, n) out[i] = element_##name(x[i], y[i]);                             \
+    }                                                                               \
+    static void vs_##name(size_t n, const float *x, float y, float *out)            \
+    {                                                                               \
+        each(i, n) out[i] = element_##name(x[i], y);                                \
+    }                                                                               \
+    static void sv_##name(size_t n, float x, const float *y, float *out)            \
+    {                                                                               \
+        each(i, n) out[i] = element_##name(x, y[i]);                                \
     }
 
 BINARY(add, EACH)
@@ -118,24 +116,25 @@ BINARY(ne, EACH)
 static void fill(size_t n, float value, float *out)
 {
     EACH(i, n)
-        out[i] = value;
+    out[i] = value;
 }
 
 static void fma_vv(size_t n, const float *x, const float *y, const float *z, float *out)
 {
     EACH(i, n)
-        out[i] = quiet(fmaf(x[i], y[i], z[i]));
+    out[i] = quiet(fmaf(x[i], y[i], z[i]));
 }
 
 static void fma_vs(size_t n, const float *x, float a, const float *z, float *out)
 {
     EACH(i, n)
-        out[i] = quiet(fmaf(x[i], a, z[i]));
+    out[i] = quiet(fmaf(x[i], a, z[i]));
 }
 
 static void where(size_t n, const float *mask, const float *a, const float *b, float *out)
 {
-    EACH(i, n) {
+    EACH(i, n)
+    {
         uint32_t yes = bits_of(a[i]), no = bits_of(b[i]);
 
         out[i] = float_of(bits_of(mask[i]) << 1 != 0 ? yes : no);
@@ -145,13 +144,15 @@ static void where(size_t n, const float *mask, const float *a, const float *b, f
 static void lerp(size_t n, const float *x, const float *y, float w, float *out)
 {
     if (w < 0.5f) {
-        EACH(i, n) {
+        EACH(i, n)
+        {
             float r = quiet(fmaf(w, y[i] - x[i], x[i]));
 
             out[i] = x[i] == y[i] ? x[i] : r;
         }
     } else {
-        EACH(i, n) {
+        EACH(i, n)
+        {
             float r = quiet(fmaf(w - 1.0f, y[i] - x[i], y[i]));
 
             out[i] = x[i] == y[i] ? x[i] : r;
@@ -162,13 +163,13 @@ static void lerp(size_t n, const float *x, const float *y, float w, float *out)
 static void clamp(size_t n, const float *x, float low, float high, float *out)
 {
     EACH(i, n)
-        out[i] = quiet(x[i] < low ? low : x[i] > high ? high : x[i]);
+    out[i] = quiet(x[i] < low ? low : x[i] > high ? high : x[i]);
 }
 
 static void nan_to(size_t n, const float *x, float value, float *out)
 {
     EACH(i, n)
-        out[i] = (bits_of(x[i]) & ~F32_SIGN) < F32_INF ? x[i] : value;
+    out[i] = (bits_of(x[i]) & ~F32_SIGN) < F32_INF ? x[i] : value;
 }
 
 /* --- random numbers -------------------------------------------------------------------------- */
@@ -176,7 +177,7 @@ static void nan_to(size_t n, const float *x, float value, float *out)
 static void uniform(size_t n, uint64_t stream, uint64_t first, float *out)
 {
     EACH(i, n)
-        out[i] = (float)(int32_t)(splitmix64(stream + first + i) >> 40) * 0x1p-24f;
+    out[i] = (float)(int32_t)(splitmix64(stream + first + i) >> 40) * 0x1p-24f;
 }
 
 /* u < p for u = k 2^-53 exactly when k < ceil(p 2^53): scaling by a power of two is exact. */
@@ -186,7 +187,7 @@ static void bernoulli(size_t n, uint64_t stream, uint64_t first, double p, float
     int64_t below = (int64_t)scaled;
 
     EACH(i, n)
-        out[i] = (int64_t)(splitmix64(stream + first + i) >> 11) < below ? 1.0f : 0.0f;
+    out[i] = (int64_t)(splitmix64(stream + first + i) >> 11) < below ? 1.0f : 0.0f;
 }
 
 /* Box-Muller in double. sqrt has its own loop: for its errno, compilers do not vectorise it. */
@@ -197,14 +198,15 @@ static void normal(size_t n, uint64_t stream, uint64_t first, float *out)
     for (size_t start = 0; start < n; start += BLOCK) {
         size_t len = n - start < BLOCK ? n - start : BLOCK;
 
-        EACH(i, len) {
+        EACH(i, len)
+        {
             uint64_t index = 2 * (first + start + i);
 
             radius[i] = -2.0 * log_double(1.0 - fraction(splitmix64(stream + index)));
             wave[i] = cos_turn(fraction(splitmix64(stream + index + 1)));
         }
         CALL_EACH(i, len)
-            out[start + i] = (float)(sqrt(radius[i]) * wave[i]);
+        out[start + i] = (float)(sqrt(radius[i]) * wave[i]);
     }
 }
 
@@ -213,25 +215,25 @@ static void normal(size_t n, uint64_t stream, uint64_t first, float *out)
 static void column_sum(size_t n, const float *x, double *acc)
 {
     EACH(i, n)
-        acc[i] = quiet_double(acc[i] + (double)x[i]);
+    acc[i] = quiet_double(acc[i] + (double)x[i]);
 }
 
 static void column_sum_squares(size_t n, const float *x, double *acc)
 {
     EACH(i, n)
-        acc[i] = quiet_double(acc[i] + (double)x[i] * (double)x[i]);
+    acc[i] = quiet_double(acc[i] + (double)x[i] * (double)x[i]);
 }
 
 static void column_sum_abs(size_t n, const float *x, double *acc)
 {
     EACH(i, n)
-        acc[i] = quiet_double(acc[i] + (double)element_abs(x[i]));
+    acc[i] = quiet_double(acc[i] + (double)element_abs(x[i]));
 }
 
 static void column_dot(size_t n, const float *x, const float *y, double *acc)
 {
     EACH(i, n)
-        acc[i] = quiet_double(acc[i] + (double)x[i] * (double)y[i]);
+    acc[i] = quiet_double(acc[i] + (double)x[i] * (double)y[i]);
 }
 
 /* --- integer reductions: any order gives the same -------------------------------------------- */
@@ -245,7 +247,7 @@ static uint64_t count_nonzero(size_t n, const float *x)
         uint32_t part = 0;
 
         EACH(i, len)
-            part += bits_of(x[start + i]) << 1 != 0;
+        part += bits_of(x[start + i]) << 1 != 0;
         count += part;
     }
     return count;
@@ -268,7 +270,8 @@ static void min(size_t n, const float *x, float *running)
     int32_t least = ordered((int32_t)bits_of(*running));
     uint32_t most = bits_of(*running) & ~F32_SIGN;
 
-    EACH(i, n) {
+    EACH(i, n)
+    {
         int32_t key = ordered((int32_t)bits_of(x[i]));
         uint32_t magnitude = bits_of(x[i]) & ~F32_SIGN;
 
@@ -283,7 +286,8 @@ static void max(size_t n, const float *x, float *running)
     int32_t greatest = ordered((int32_t)bits_of(*running));
     uint32_t most = bits_of(*running) & ~F32_SIGN;
 
-    EACH(i, n) {
+    EACH(i, n)
+    {
         int32_t key = ordered((int32_t)bits_of(x[i]));
         uint32_t magnitude = bits_of(x[i]) & ~F32_SIGN;
 
@@ -297,7 +301,8 @@ static void absmax(size_t n, const float *x, float *running)
 {
     uint32_t most = bits_of(*running) & ~F32_SIGN;
 
-    EACH(i, n) {
+    EACH(i, n)
+    {
         uint32_t magnitude = bits_of(x[i]) & ~F32_SIGN;
 
         most = magnitude > most ? magnitude : most;
@@ -311,7 +316,8 @@ static size_t first_nonfinite(size_t n, const float *x)
         size_t len = n - start < BLOCK ? n - start : BLOCK;
         uint32_t most = 0;
 
-        EACH(i, len) {
+        EACH(i, len)
+        {
             uint32_t magnitude = bits_of(x[start + i]) & ~F32_SIGN;
 
             most = magnitude > most ? magnitude : most;
@@ -333,19 +339,19 @@ static size_t tie_count(size_t n, uint64_t first, uint64_t last_tie)
     return last_tie - first >= n ? n : (size_t)(last_tie - first) + 1;
 }
 
-#define TOPMASK(name, key)                                                                        \
-    static void name(size_t n, const float *x, uint32_t threshold, uint64_t first,                \
-                     uint64_t last_tie, float *out)                                               \
-    {                                                                                             \
-        size_t ties = tie_count(n, first, last_tie);                                              \
-                                                                                                  \
-        EACH(i, ties)                                                                             \
-            out[i] = key(x[i]) >= threshold ? 1.0f : 0.0f;                                        \
-        x += ties;                                                                                \
-        out += ties;                                                                              \
-        n -= ties;                                                                                \
-        EACH(i, n)                                                                                \
-            out[i] = key(x[i]) > threshold ? 1.0f : 0.0f;                                         \
+#define TOPMASK(name, key)                                                         \
+    static void name(size_t n, const float *x, uint32_t threshold, uint64_t first, \
+                     uint64_t last_tie, float *out)                                \
+    {                                                                              \
+        size_t ties = tie_count(n, first, last_tie);                               \
+                                                                                   \
+        EACH(i, ties)                                                              \
+        out[i] = key(x[i]) >= threshold ? 1.0f : 0.0f;                             \
+        x += ties;                                                                 \
+        out += ties;                                                               \
+        n -= ties;                                                                 \
+        EACH(i, n)                                                                 \
+        out[i] = key(x[i]) > threshold ? 1.0f : 0.0f;                              \
     }
 
 TOPMASK(topmask_abs, wb_key_abs)

@@ -10,19 +10,19 @@
 CONVERT(f16, load16, store16)
 UNARY(sqrt, CALL_EACH)
 
-#define REDUCE(name, params, term)                                                                \
-    static void name params                                                                       \
-    {                                                                                             \
-        double lane[WB_LANES];                                                                    \
-        size_t i = 0;                                                                             \
-                                                                                                  \
-        memcpy(lane, lanes, sizeof lane);                                                         \
-        for (; n - i >= WB_LANES; i += WB_LANES)                                                  \
-            for (size_t l = 0; l < WB_LANES; l++)                                                 \
-                lane[l] += term(i + l);                                                           \
-        for (size_t l = 0; i + l < n; l++)                                                        \
-            lane[l] += term(i + l);                                                               \
-        lanes_store(lane, lanes);                                                                 \
+#define REDUCE(name, params, term)                \
+    static void name params                       \
+    {                                             \
+        double lane[WB_LANES];                    \
+        size_t i = 0;                             \
+                                                  \
+        memcpy(lane, lanes, sizeof lane);         \
+        for (; n - i >= WB_LANES; i += WB_LANES)  \
+            for (size_t l = 0; l < WB_LANES; l++) \
+                lane[l] += term(i + l);           \
+        for (size_t l = 0; i + l < n; l++)        \
+            lane[l] += term(i + l);               \
+        lanes_store(lane, lanes);                 \
     }
 
 #define TERM(i) (double)x[i]

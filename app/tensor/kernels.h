@@ -21,27 +21,28 @@
 
 /* X(name): out = f(x). Functions without an exact IEEE definition (exp, log, …, pow) are computed
  * through double and rounded once, the same code in every table. sign(0) = 0, sign(NaN) = NaN. */
-#define WB_UNARY_OPS(X)                                                                           \
-    X(neg) X(abs) X(sign) X(sqrt) X(exp) X(log) X(sin) X(cos) X(acos) X(tanh) X(floor)             \
-    X(recip) X(is_finite) X(is_nan)
+#define WB_UNARY_OPS(X)                                                                  \
+    X(neg)                                                                               \
+    X(abs) X(sign) X(sqrt) X(exp) X(log) X(sin) X(cos) X(acos) X(tanh) X(floor) X(recip) \
+        X(is_finite) X(is_nan)
 
 /* X(name): out = f(x, y). min and max give NaN when either is NaN, and take -0 for less than +0;
  * comparisons with NaN give 0, ne too. div is IEEE. pow is C's. */
-#define WB_BINARY_OPS(X)                                                                          \
+#define WB_BINARY_OPS(X) \
     X(add) X(sub) X(mul) X(div) X(min) X(max) X(pow) X(gt) X(lt) X(ge) X(le) X(eq) X(ne)
 
 enum wb_unary {
 #define X(name) WB_UNARY_##name,
     WB_UNARY_OPS(X)
 #undef X
-    WB_UNARY_COUNT
+        WB_UNARY_COUNT
 };
 
 enum wb_binary {
 #define X(name) WB_BINARY_##name,
     WB_BINARY_OPS(X)
 #undef X
-    WB_BINARY_COUNT
+        WB_BINARY_COUNT
 };
 
 /* What one pass of statistics over a row or tile gathers; combined with wb_stats_add. NaN values
@@ -67,28 +68,40 @@ struct wb_pair_stats {
  * with the sign bit set: below -infinity). */
 static inline uint32_t wb_key_abs(float x)
 {
-    union { float f; uint32_t u; } v = { x };
+    union {
+        float f;
+        uint32_t u;
+    } v = { x };
 
     return v.u & 0x7FFFFFFFu;
 }
 
 static inline uint32_t wb_key_signed(float x)
 {
-    union { float f; uint32_t u; } v = { x + 0.0f };
+    union {
+        float f;
+        uint32_t u;
+    } v = { x + 0.0f };
 
     return v.u & 0x80000000u ? ~v.u : v.u | 0x80000000u;
 }
 
 static inline float wb_key_signed_value(uint32_t key)
 {
-    union { uint32_t u; float f; } v = { key & 0x80000000u ? key & 0x7FFFFFFFu : ~key };
+    union {
+        uint32_t u;
+        float f;
+    } v = { key & 0x80000000u ? key & 0x7FFFFFFFu : ~key };
 
     return v.f;
 }
 
 static inline float wb_key_abs_value(uint32_t key)
 {
-    union { uint32_t u; float f; } v = { key };
+    union {
+        uint32_t u;
+        float f;
+    } v = { key };
 
     return v.f;
 }
@@ -190,8 +203,8 @@ struct wb_kernels {
     void (*add_gt)(size_t n, const float *z, const float *x, float y, float *out);
     /* d times its topmask_abs, for d = src - y */
     void (*widen_sub_topkeep[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y,
-                                              uint32_t threshold, uint64_t first,
-                                              uint64_t last_tie, float *out);
+                                              uint32_t threshold, uint64_t first, uint64_t last_tie,
+                                              float *out);
     /* x times its topmask */
     void (*topkeep_abs)(size_t n, const float *x, uint32_t threshold, uint64_t first,
                         uint64_t last_tie, float *out);

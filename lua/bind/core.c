@@ -29,7 +29,8 @@ static int fail(lua_State *L)
     struct wb_vm *vm = wb_vm_of(L);
     const char *text = luaL_checkstring(L, 1);
 
-    if (vm->code == WB_OK || strstr(text, vm->code_text) == NULL) { /* else an error of before in a longer text */
+    if (vm->code == WB_OK ||
+        strstr(text, vm->code_text) == NULL) { /* else an error of before in a longer text */
         vm->code = WB_EARG;
         snprintf(vm->code_text, sizeof vm->code_text, "%.100s", text);
     }
@@ -106,10 +107,14 @@ void wb_lua_open_core(lua_State *L)
 {
     struct wb_vm *vm = wb_vm_of(L);
     static const luaL_Reg core[] = {
-        { "log", write_log }, { "type", type_of }, { "fail", fail }, { "where", where },
+        { "log", write_log },
+        { "type", type_of },
+        { "fail", fail },
+        { "where", where },
         { "script", set_script },
         { "string_index", set_string_index },
-        { "require", system_require }, { NULL, NULL },
+        { "require", system_require },
+        { NULL, NULL },
     };
 
     luaL_setfuncs(L, core, 0);

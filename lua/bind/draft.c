@@ -188,7 +188,8 @@ static int add_step(lua_State *L) /* d:step(table) */
     return done(L, wb_model_add_step(d, *text, &err), &err);
 }
 
-static int add_note(lua_State *L) /* d:note(tensor, key, 0-d tensor or number, total or nil, weight) */
+static int add_note(
+    lua_State *L) /* d:note(tensor, key, 0-d tensor or number, total or nil, weight) */
 {
     static const char *const name[] = { "none", "sum", "norm", "mean", "max", NULL };
     struct wb_model *d = check_draft(L);
@@ -203,7 +204,8 @@ static int add_note(lua_State *L) /* d:note(tensor, key, 0-d tensor or number, t
         return wb_lua_fail(L, WB_EARG, "the figure of a note is a number or a 0-d tensor, not %s",
                            luaL_typename(L, 4));
     if (node != NULL && wb_node_count(node) != 1)
-        return wb_lua_fail(L, WB_ESHAPE, "the figure '%s' of a note is a number, not a tensor", key);
+        return wb_lua_fail(L, WB_ESHAPE, "the figure '%s' of a note is a number, not a tensor",
+                           key);
     if (node == NULL)
         made = wb_node_scalar(lua_tonumber(L, 4), &err);
     else if (wb_node_shape(node)->ndim > 0 || wb_node_domain(node) != WB_SMALL)
@@ -230,7 +232,8 @@ static int freeze(lua_State *L) /* d:freeze() -> model */
 
 /* Models in memory, for the tests in plugins: F32 tensors in a file that is gone once it is open. */
 
-static bool write_flat(int fd, const struct wb_str *header, const float *data, size_t n, struct wb_err *err)
+static bool write_flat(int fd, const struct wb_str *header, const float *data, size_t n,
+                       struct wb_err *err)
 {
     uint8_t raw[8];
 
@@ -283,12 +286,24 @@ static int memory_model(lua_State *L)
 void wb_lua_open_draft(lua_State *L)
 {
     static const luaL_Reg method[] = {
-        { "__gc", draft_close }, { "clear", clear }, { "set", set }, { "set_as", set_as },
-        { "configure", configure }, { "config_layers", config_layers }, { "stem", stem },
-        { "sources", add_sources }, { "warning", add_warning }, { "file", add_file }, { "step", add_step },
-        { "note", add_note }, { "freeze", freeze }, { NULL, NULL },
+        { "__gc", draft_close },
+        { "clear", clear },
+        { "set", set },
+        { "set_as", set_as },
+        { "configure", configure },
+        { "config_layers", config_layers },
+        { "stem", stem },
+        { "sources", add_sources },
+        { "warning", add_warning },
+        { "file", add_file },
+        { "step", add_step },
+        { "note", add_note },
+        { "freeze", freeze },
+        { NULL, NULL },
     };
-    static const luaL_Reg core[] = { { "derive", derive }, { "memory", memory_model }, { NULL, NULL } };
+    static const luaL_Reg core[] = { { "derive", derive },
+                                     { "memory", memory_model },
+                                     { NULL, NULL } };
 
     luaL_setfuncs(L, core, 0);
     luaL_newmetatable(L, WB_LUA_DRAFT);

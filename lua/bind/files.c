@@ -53,8 +53,10 @@ bool wb_vm_may_read(struct wb_vm *vm, const char *path, struct wb_err *err)
     for (size_t i = 0; !ok && i < vm->read_dirs; i++)
         ok = below(real, vm->read_dir[i]);
     free(real);
-    return ok || wb_fail(err, WB_EARG, "%s: scripts read below the working directory, the data directories "
-                         "and the models they open, nowhere else", path);
+    return ok || wb_fail(err, WB_EARG,
+                         "%s: scripts read below the working directory, the data directories "
+                         "and the models they open, nowhere else",
+                         path);
 }
 
 bool wb_vm_allow_read(struct wb_vm *vm, const char *dir, struct wb_err *err)
@@ -114,7 +116,8 @@ static int exists(lua_State *L)
 
 /* Loading code. */
 
-static int load_text(lua_State *L) /* core.load(text, chunk name, environment) -> function, or nil and the error */
+static int load_text(
+    lua_State *L) /* core.load(text, chunk name, environment) -> function, or nil and the error */
 {
     size_t n;
     const char *text = luaL_checklstring(L, 1, &n), *name = luaL_checkstring(L, 2);
@@ -298,7 +301,8 @@ static void push_tokenizer(lua_State *L, const cJSON *json)
     const cJSON *vocab, *item, *id, *text;
 
     lua_newtable(L);
-    vocab = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(json, "model"), "vocab");
+    vocab =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(json, "model"), "vocab");
     if (cJSON_IsArray(vocab))
         add_unigram(L, vocab);
     else
@@ -306,7 +310,8 @@ static void push_tokenizer(lua_State *L, const cJSON *json)
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(json, "added_tokens")) {
         id = cJSON_GetObjectItemCaseSensitive(item, "id");
         text = cJSON_GetObjectItemCaseSensitive(item, "content");
-        if (cJSON_IsNumber(id) && id->valuedouble >= 0 && id->valuedouble < 1e9 && cJSON_IsString(text)) {
+        if (cJSON_IsNumber(id) && id->valuedouble >= 0 && id->valuedouble < 1e9 &&
+            cJSON_IsString(text)) {
             lua_pushinteger(L, (lua_Integer)id->valuedouble);
             lua_setfield(L, -2, text->valuestring);
         }
@@ -338,9 +343,9 @@ static int vocabulary(lua_State *L) /* core.vocabulary(model) -> {token = id} or
 void wb_lua_open_files(lua_State *L)
 {
     static const luaL_Reg core[] = {
-        { "read_text", read_text }, { "exists", exists }, { "load", load_text }, { "load_file", load_file },
-        { "stamp", stamp }, { "plugin_files", plugin_files }, { "glob", glob },
-        { "vocabulary", vocabulary }, { NULL, NULL },
+        { "read_text", read_text }, { "exists", exists },         { "load", load_text },
+        { "load_file", load_file }, { "stamp", stamp },           { "plugin_files", plugin_files },
+        { "glob", glob },           { "vocabulary", vocabulary }, { NULL, NULL },
     };
 
     luaL_newmetatable(L, "wb.names");

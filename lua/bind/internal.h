@@ -27,28 +27,34 @@ struct wb_vm {
     lua_State *L;
     struct wb_vm_options opt; /* strings point into the arena */
     struct wb_arena arena;
-    const char **plugin_dir;  /* NULL-terminated, the share's first */
-    char *work_dir;           /* at the start; read_text may read below it */
+    const char **plugin_dir; /* NULL-terminated, the share's first */
+    char *work_dir;          /* at the start; read_text may read below it */
 
-    struct wb_pool pool;              /* small blocks of the Lua heap; its slabs and the large blocks count */
+    struct wb_pool pool; /* small blocks of the Lua heap; its slabs and the large blocks count */
     uint64_t large_bytes, cap_bytes;
-    uint64_t allocations, fail_after; /* fail_after > 0: growth fails from that allocation on (tests) */
+    uint64_t allocations,
+        fail_after; /* fail_after > 0: growth fails from that allocation on (tests) */
     uint64_t spent, cap_instructions;
-    struct wb_node ***chunk;          /* references of the tensors made in this call (tensor.c) */
+    struct wb_node ***chunk; /* references of the tensors made in this call (tensor.c) */
     size_t chunks;
-    uint64_t nodes, call;             /* how many; which call */
-    uint64_t nodes_beside, cap_nodes; /* nodes that C made for notes; both live outside of the Lua heap */
+    uint64_t nodes, call; /* how many; which call */
+    uint64_t nodes_beside,
+        cap_nodes; /* nodes that C made for notes; both live outside of the Lua heap */
     enum wb_trip trip;
     char trip_text[300];
 
-    enum wb_code code;        /* of the last engine error raised into Lua, and how its text began */
+    enum wb_code code; /* of the last engine error raised into Lua, and how its text began */
     char code_text[120];
 
-    char **read_dir;          /* directories of the models opened: real paths, owned */
+    char **read_dir; /* directories of the models opened: real paths, owned */
     size_t read_dirs;
-    char script[300];         /* "run.lua:7: ": stands in where a tail call has lost the line */
-    char name[512];           /* tensor whose plugin function runs: keys random numbers; "" for none */
-    struct { char text[256]; unsigned char key[32]; bool set; } master; /* the last scrypt result */
+    char script[300]; /* "run.lua:7: ": stands in where a tail call has lost the line */
+    char name[512];   /* tensor whose plugin function runs: keys random numbers; "" for none */
+    struct {
+        char text[256];
+        unsigned char key[32];
+        bool set;
+    } master; /* the last scrypt result */
 };
 
 static inline struct wb_vm *wb_vm_of(lua_State *L)

@@ -106,7 +106,8 @@ static const char **push_sorted_keys(lua_State *L, size_t *n)
     for (lua_pushnil(L); lua_next(L, -2) != 0; ++*n) {
         lua_pop(L, 1);
         if (lua_type(L, -1) != LUA_TSTRING)
-            wb_lua_fail(L, WB_EARG, "the keys of a JSON object are strings, not %s", luaL_typename(L, -1));
+            wb_lua_fail(L, WB_EARG, "the keys of a JSON object are strings, not %s",
+                        luaL_typename(L, -1));
     }
     key = lua_newuserdatauv(L, (*n + 1) * sizeof *key, 0);
     for (lua_pushnil(L); lua_next(L, -3) != 0; lua_pop(L, 1))
@@ -128,8 +129,8 @@ static bool is_list(lua_State *L)
 
 static cJSON *hang(lua_State *L, cJSON *parent, const char *key, cJSON *item)
 {
-    if (item == NULL ||
-        !(key == NULL ? cJSON_AddItemToArray(parent, item) : cJSON_AddItemToObject(parent, key, item))) {
+    if (item == NULL || !(key == NULL ? cJSON_AddItemToArray(parent, item)
+                                      : cJSON_AddItemToObject(parent, key, item))) {
         cJSON_Delete(item);
         wb_lua_fail(L, WB_ENOMEM, "no memory for JSON");
     }
@@ -157,8 +158,9 @@ static void encode(lua_State *L, cJSON *parent, const char *key, int depth)
     if (lua_type(L, -1) == LUA_TSTRING) {
         hang(L, parent, key, cJSON_CreateString(lua_tostring(L, -1)));
     } else if (lua_type(L, -1) == LUA_TNUMBER) {
-        hang(L, parent, key, isfinite(lua_tonumber(L, -1)) ? cJSON_CreateNumber(lua_tonumber(L, -1))
-                                                           : cJSON_CreateNull());
+        hang(L, parent, key,
+             isfinite(lua_tonumber(L, -1)) ? cJSON_CreateNumber(lua_tonumber(L, -1))
+                                           : cJSON_CreateNull());
     } else if (lua_isboolean(L, -1)) {
         hang(L, parent, key, cJSON_CreateBool(lua_toboolean(L, -1)));
     } else if (lua_isnil(L, -1) || is_null(L)) {
@@ -261,7 +263,10 @@ static void owner_type(lua_State *L, const char *name, lua_CFunction close)
 void wb_lua_open_json(lua_State *L)
 {
     static const luaL_Reg core[] = {
-        { "json", to_text }, { "parse_json", from_text }, { "array_of", array_of }, { NULL, NULL },
+        { "json", to_text },
+        { "parse_json", from_text },
+        { "array_of", array_of },
+        { NULL, NULL },
     };
 
     owner_type(L, OWNER, free_json);

@@ -246,7 +246,8 @@ static int inverse_permutation(lua_State *L)
         at = wb_lua_check_whole(L, -1);
         lua_pop(L, 1);
         if (at >= (uint64_t)n || lua_rawgeti(L, 2, (lua_Integer)at + 1) != LUA_TNIL)
-            return wb_lua_fail(L, WB_EARG, "this list is no permutation of 0 .. %lld", (long long)n - 1);
+            return wb_lua_fail(L, WB_EARG, "this list is no permutation of 0 .. %lld",
+                               (long long)n - 1);
         lua_pop(L, 1);
         lua_pushinteger(L, i - 1);
         lua_rawseti(L, 2, (lua_Integer)at + 1);
@@ -302,8 +303,8 @@ static int master_key(lua_State *L)
     if (!from_hex(text, key)) {
         if (vm->master.set && strcmp(vm->master.text, text) == 0 && strlen(text) == n)
             memcpy(key, vm->master.key, sizeof key);
-        else if (EVP_PBE_scrypt(text, n, (const unsigned char *)SALT, sizeof SALT - 1, 1 << 15, 8, 1,
-                                (uint64_t)64 << 20, key, sizeof key) != 1)
+        else if (EVP_PBE_scrypt(text, n, (const unsigned char *)SALT, sizeof SALT - 1, 1 << 15, 8,
+                                1, (uint64_t)64 << 20, key, sizeof key) != 1)
             return wb_lua_fail(L, WB_ENOMEM, "the key could not be derived");
         if (n < sizeof vm->master.text && strlen(text) == n) {
             memcpy(vm->master.text, text, n + 1);
@@ -331,10 +332,17 @@ static int key_id(lua_State *L) /* first 8 bytes of SHA-256("id" || master), in 
 void wb_lua_open_keys(lua_State *L)
 {
     static const luaL_Reg core[] = {
-        { "key_bytes", key_bytes }, { "key_uniforms", key_uniforms }, { "key_normals", key_normals },
-        { "key_permutation", key_permutation }, { "key_orthogonal", key_orthogonal },
-        { "inverse_permutation", inverse_permutation }, { "hmac", hmac }, { "sha256", sha256 },
-        { "master_key", master_key }, { "key_id", key_id }, { NULL, NULL },
+        { "key_bytes", key_bytes },
+        { "key_uniforms", key_uniforms },
+        { "key_normals", key_normals },
+        { "key_permutation", key_permutation },
+        { "key_orthogonal", key_orthogonal },
+        { "inverse_permutation", inverse_permutation },
+        { "hmac", hmac },
+        { "sha256", sha256 },
+        { "master_key", master_key },
+        { "key_id", key_id },
+        { NULL, NULL },
     };
 
     luaL_setfuncs(L, core, 0);

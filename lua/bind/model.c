@@ -6,7 +6,8 @@
 
 struct wb_model **wb_lua_push_model(lua_State *L)
 {
-    struct wb_model **slot = lua_newuserdatauv(L, sizeof *slot, 1); /* the user value keeps tables made of it */
+    struct wb_model **slot =
+        lua_newuserdatauv(L, sizeof *slot, 1); /* the user value keeps tables made of it */
 
     *slot = NULL;
     luaL_setmetatable(L, WB_LUA_MODEL);
@@ -35,7 +36,8 @@ struct wb_model *wb_lua_check_model(lua_State *L, int arg)
 
 static int equal(lua_State *L)
 {
-    struct wb_model **a = luaL_testudata(L, 1, WB_LUA_MODEL), **b = luaL_testudata(L, 2, WB_LUA_MODEL);
+    struct wb_model **a = luaL_testudata(L, 1, WB_LUA_MODEL),
+                    **b = luaL_testudata(L, 2, WB_LUA_MODEL);
 
     lua_pushboolean(L, a != NULL && b != NULL && *a == *b);
     return 1;
@@ -198,7 +200,8 @@ static int kept(lua_State *L, const char *key, void (*fill)(lua_State *, const s
 
 static int compare_entries(const void *a, const void *b)
 {
-    return strcmp((*(const struct wb_entry *const *)a)->name, (*(const struct wb_entry *const *)b)->name);
+    return strcmp((*(const struct wb_entry *const *)a)->name,
+                  (*(const struct wb_entry *const *)b)->name);
 }
 
 static void fill_entries(lua_State *L, const struct wb_model *m)
@@ -216,7 +219,8 @@ static void fill_entries(lua_State *L, const struct wb_model *m)
     }
 }
 
-static int entries(lua_State *L) /* core.entries(m): infos in byte order of names; shared, not to be changed */
+static int entries(
+    lua_State *L) /* core.entries(m): infos in byte order of names; shared, not to be changed */
 {
     return kept(L, "entries", fill_entries);
 }
@@ -282,7 +286,8 @@ static int index_model(lua_State *L)
 
 static int new_index(lua_State *L)
 {
-    return wb_lua_fail(L, WB_EARG, "models are values: m:with{…} and m:configure{…} give changed ones");
+    return wb_lua_fail(L, WB_EARG,
+                       "models are values: m:with{…} and m:configure{…} give changed ones");
 }
 
 /* core.rename_layer(m, name, layer) -> the name with that number, nil when it has none */
@@ -291,8 +296,8 @@ static int rename_layer(lua_State *L)
     const struct wb_model *m = wb_lua_check_model(L, 1);
     char out[1024];
 
-    if (!wb_arch_rename_layer(wb_model_arch(m), luaL_checkstring(L, 2), (int)wb_lua_check_whole(L, 3), out,
-                              sizeof out))
+    if (!wb_arch_rename_layer(wb_model_arch(m), luaL_checkstring(L, 2),
+                              (int)wb_lua_check_whole(L, 3), out, sizeof out))
         return 0;
     lua_pushstring(L, out);
     return 1;
@@ -337,16 +342,17 @@ static int steps(lua_State *L)
 void wb_lua_open_model(lua_State *L)
 {
     static const luaL_Reg meta[] = {
-        { "__gc", model_close }, { "__close", model_close }, { "__eq", equal }, { "__tostring", to_text },
-        { "__newindex", new_index }, { NULL, NULL },
+        { "__gc", model_close },   { "__close", model_close },  { "__eq", equal },
+        { "__tostring", to_text }, { "__newindex", new_index }, { NULL, NULL },
     };
     static const luaL_Reg method[] = {
         { "info", info }, { "role", role }, { "has", has }, { "tensor", tensor }, { NULL, NULL },
     };
     static const luaL_Reg core[] = {
-        { "open", open_model }, { "unchanged", unchanged }, { "find", find }, { "entries", entries },
-        { "store", store }, { "rename_layer", rename_layer }, { "warnings", warnings },
-        { "identity", identity }, { "steps", steps }, { NULL, NULL },
+        { "open", open_model },   { "unchanged", unchanged }, { "find", find },
+        { "entries", entries },   { "store", store },         { "rename_layer", rename_layer },
+        { "warnings", warnings }, { "identity", identity },   { "steps", steps },
+        { NULL, NULL },
     };
 
     luaL_setfuncs(L, core, 0);

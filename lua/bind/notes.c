@@ -31,12 +31,14 @@ static struct wb_node *own(struct maker *k, struct wb_node *node)
     return node;
 }
 
-static struct wb_node *binary(struct maker *k, enum wb_binary op, struct wb_node *a, struct wb_node *b)
+static struct wb_node *binary(struct maker *k, enum wb_binary op, struct wb_node *a,
+                              struct wb_node *b)
 {
     return k->ok ? own(k, wb_node_binary(op, a, b, &k->err)) : NULL;
 }
 
-static struct wb_node *reduce(struct maker *k, enum wb_reduce op, struct wb_node *a, struct wb_node *b)
+static struct wb_node *reduce(struct maker *k, enum wb_reduce op, struct wb_node *a,
+                              struct wb_node *b)
 {
     return k->ok ? own(k, wb_node_reduce(op, WB_AXIS_ALL, a, b, &k->err)) : NULL;
 }
@@ -77,27 +79,30 @@ static struct wb_node *share(struct maker *k, struct wb_node *a, struct wb_node 
     return binary(k, WB_BINARY_mul, reduce(k, WB_REDUCE_COUNT, a, NULL), per_entry);
 }
 
-static void pair_cosines(struct maker *k, struct wb_node *const *delta, struct wb_node *const *length,
-                         size_t n, struct wb_node *tiny)
+static void pair_cosines(struct maker *k, struct wb_node *const *delta,
+                         struct wb_node *const *length, size_t n, struct wb_node *tiny)
 {
     char key[64];
 
     for (size_t i = 0; i < n; i++)
         for (size_t j = i + 1; j < n; j++) {
-            struct wb_node *both = binary(k, WB_BINARY_max, binary(k, WB_BINARY_mul, length[i], length[j]), tiny);
+            struct wb_node *both =
+                binary(k, WB_BINARY_max, binary(k, WB_BINARY_mul, length[i], length[j]), tiny);
 
             snprintf(key, sizeof key, "cosine.%zu.%zu", i + 1, j + 1);
-            note(k, key, binary(k, WB_BINARY_div, reduce(k, WB_REDUCE_DOT, delta[i], delta[j]), both),
+            note(k, key,
+                 binary(k, WB_BINARY_div, reduce(k, WB_REDUCE_DOT, delta[i], delta[j]), both),
                  WB_TOTAL_MEAN);
         }
 }
 
 /* Of many models: the mean over pairs weighted by the products of their norms, from the norm of the sum alone:
  * (|sum d|^2 - sum |d|^2) / ((sum |d|)^2 - sum |d|^2). */
-static void mean_cosine(struct maker *k, struct wb_node *const *delta, struct wb_node *const *length,
-                        size_t n, struct wb_node *tiny)
+static void mean_cosine(struct maker *k, struct wb_node *const *delta,
+                        struct wb_node *const *length, size_t n, struct wb_node *tiny)
 {
-    struct wb_node *sum = delta[0], *lengths = length[0], *squares = binary(k, WB_BINARY_mul, length[0], length[0]);
+    struct wb_node *sum = delta[0], *lengths = length[0],
+                   *squares = binary(k, WB_BINARY_mul, length[0], length[0]);
 
     for (size_t i = 1; i < n; i++) {
         sum = binary(k, WB_BINARY_add, sum, delta[i]);
@@ -122,21 +127,24 @@ static void conflicts(struct maker *k, struct wb_node *const *delta, size_t n, s
     }
     low = binary(k, WB_BINARY_lt, low, zero);
     high = binary(k, WB_BINARY_gt, high, zero);
-    note(k, "sign_conflict_share", share(k, binary(k, WB_BINARY_mul, low, high), per_entry), WB_TOTAL_MEAN);
+    note(k, "sign_conflict_share", share(k, binary(k, WB_BINARY_mul, low, high), per_entry),
+         WB_TOTAL_MEAN);
 }
 
 static void with_base(struct maker *k, struct wb_node *base, struct wb_node *const *model, size_t n,
                       struct wb_node *merged)
 {
     struct wb_node *delta[MODELS_MAX], *length[MODELS_MAX], *change;
-    struct wb_node *per_entry = scalar(k, 1 / k->count), *zero = scalar(k, 0), *tiny = scalar(k, 1e-300);
+    struct wb_node *per_entry = scalar(k, 1 / k->count), *zero = scalar(k, 0),
+                   *tiny = scalar(k, 1e-300);
 
     note(k, "base_norm", norm(k, base), WB_TOTAL_NORM);
     for (size_t i = 0; i < n; i++) {
         delta[i] = binary(k, WB_BINARY_sub, model[i], base);
         length[i] = k->ok ? norm(k, delta[i]) : NULL;
         note_model(k, "delta_norm", i, length[i], WB_TOTAL_NORM);
-        note_model(k, "changed_share", i, k->ok ? share(k, delta[i], per_entry) : NULL, WB_TOTAL_MEAN);
+        note_model(k, "changed_share", i, k->ok ? share(k, delta[i], per_entry) : NULL,
+                   WB_TOTAL_MEAN);
     }
     change = binary(k, WB_BINARY_sub, merged, base);
     note(k, "merged_delta_norm", k->ok ? norm(k, change) : NULL, WB_TOTAL_NORM);
@@ -151,7 +159,8 @@ static void with_base(struct maker *k, struct wb_node *base, struct wb_node *con
         conflicts(k, delta, n, zero, per_entry);
 }
 
-static void without_base(struct maker *k, struct wb_node *const *model, size_t n, struct wb_node *merged)
+static void without_base(struct maker *k, struct wb_node *const *model, size_t n,
+                         struct wb_node *merged)
 {
     struct wb_node *length[MODELS_MAX], *tiny = scalar(k, 1e-300);
 

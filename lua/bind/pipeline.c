@@ -71,7 +71,9 @@ static void keep_knob(lua_State *L, struct wb_arena *arena, struct wb_knob *k)
     k->name = keep_field(L, arena, "name");
     k->doc = keep_field(L, arena, "doc");
     kind = keep_field(L, arena, "kind");
-    k->kind = strcmp(kind, "number") == 0 ? WB_KNOB_NUMBER : strcmp(kind, "boolean") == 0 ? WB_KNOB_BOOL : WB_KNOB_TEXT;
+    k->kind = strcmp(kind, "number") == 0    ? WB_KNOB_NUMBER
+              : strcmp(kind, "boolean") == 0 ? WB_KNOB_BOOL
+                                             : WB_KNOB_TEXT;
     if (k->kind == WB_KNOB_TEXT) {
         k->text = keep_field(L, arena, "value");
         k->text_fallback = keep_field(L, arena, "default");
@@ -113,7 +115,7 @@ static void keep_knobs(lua_State *L, struct script *s)
     *json = need(L, cJSON_CreateObject());
     for (size_t i = 0; i < n; i++) {
         const struct wb_knob *k = &out->knob[i];
-        cJSON *value = k->secret                  ? cJSON_CreateString("(secret)")
+        cJSON *value = k->secret                   ? cJSON_CreateString("(secret)")
                        : k->kind == WB_KNOB_NUMBER ? cJSON_CreateNumber(k->number)
                        : k->kind == WB_KNOB_BOOL
                            ? cJSON_CreateBool(k->number != 0)
@@ -191,8 +193,13 @@ bool wb_vm_pipeline_text(struct wb_vm *vm, const char *name, const char *text, s
                          struct wb_err *err)
 {
     char *directory = directory_of(name);
-    struct script s = { .name = name, .directory = directory, .text = text, .n = n,
-                        .set = set, .sets = sets, .out = out };
+    struct script s = { .name = name,
+                        .directory = directory,
+                        .text = text,
+                        .n = n,
+                        .set = set,
+                        .sets = sets,
+                        .out = out };
     bool ok;
 
     *out = (struct wb_pipeline){ 0 };

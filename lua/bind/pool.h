@@ -17,7 +17,7 @@ struct wb_pool {
     struct wb_pool_slab *slab;                   /* the newest first */
     char *next;
     size_t left;
-    uint64_t bytes;                              /* of all slabs */
+    uint64_t bytes; /* of all slabs */
 };
 
 /* Room for size bytes, 1 <= size <= WB_POOL_MAX, aligned for any type; NULL when a new slab would take the slabs beyond

@@ -16,7 +16,8 @@ static const char *stream_name(lua_State *L, const struct wb_node *like, int arg
     else
         name = wb_node_source_name(like);
     if (name == NULL)
-        wb_lua_fail(L, WB_EARG, "random numbers are keyed by a tensor's name: give one as the last argument");
+        wb_lua_fail(L, WB_EARG,
+                    "random numbers are keyed by a tensor's name: give one as the last argument");
     return name;
 }
 
@@ -74,8 +75,8 @@ static int set_name(lua_State *L)
 void wb_lua_open_random(lua_State *L)
 {
     static const luaL_Reg core[] = {
-        { "uniform", uniform }, { "normal", normal }, { "bernoulli", bernoulli }, { "name", set_name },
-        { NULL, NULL },
+        { "uniform", uniform }, { "normal", normal }, { "bernoulli", bernoulli },
+        { "name", set_name },   { NULL, NULL },
     };
 
     luaL_setfuncs(L, core, 0);

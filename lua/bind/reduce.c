@@ -23,8 +23,9 @@ static enum wb_axis check_axis(lua_State *L, int arg)
 /* core.reduce(op, axis, a[, b]) */
 static int reduce(lua_State *L)
 {
-    static const char *const name[] = { "sum", "sum_abs", "sum_squares", "dot", "min", "max", "absmax",
-                                        "count", "stats", "pair_stats", NULL };
+    static const char *const name[] = { "sum",   "sum_abs",    "sum_squares", "dot",
+                                        "min",   "max",        "absmax",      "count",
+                                        "stats", "pair_stats", NULL };
     enum wb_reduce op = (enum wb_reduce)luaL_checkoption(L, 1, NULL, name);
     enum wb_axis axis = check_axis(L, 2);
     struct wb_node *a = wb_lua_check_node(L, 3), *b = NULL, **out;
@@ -170,7 +171,8 @@ static double *collect(lua_State *L, const struct wb_shape *shape, int depth, do
 {
     if (depth == shape->ndim) {
         if (lua_type(L, -1) != LUA_TNUMBER)
-            wb_lua_fail(L, WB_EARG, "an array holds %s where a number belongs", luaL_typename(L, -1));
+            wb_lua_fail(L, WB_EARG, "an array holds %s where a number belongs",
+                        luaL_typename(L, -1));
         *to = lua_tonumber(L, -1);
         return to + 1;
     }
@@ -274,7 +276,8 @@ static int values(lua_State *L)
             return wb_lua_fail(L, WB_EARG, "a tensor of more than %llu numbers",
                                (unsigned long long)WB_VM_VALUE_MAX);
         target[i] = (struct wb_target){ .node = list[i], .group = i };
-        target[i].value = lua_newuserdatauv(L, (size_t)(wb_node_count(list[i]) + 1) * sizeof(double), 0);
+        target[i].value =
+            lua_newuserdatauv(L, (size_t)(wb_node_count(list[i]) + 1) * sizeof(double), 0);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     if (n > 0 && !wb_evaluate(&how, target, n, NULL, &err))
@@ -291,9 +294,11 @@ static int values(lua_State *L)
 void wb_lua_open_reduce(lua_State *L)
 {
     static const luaL_Reg core[] = {
-        { "reduce", reduce }, { "select", select_list }, { "top", top }, { "select_rows", select_rows },
-        { "top_rows", top_rows }, { "pack", pack }, { "scalar", scalar }, { "array", array },
-        { "values", values }, { NULL, NULL },
+        { "reduce", reduce },     { "select", select_list },
+        { "top", top },           { "select_rows", select_rows },
+        { "top_rows", top_rows }, { "pack", pack },
+        { "scalar", scalar },     { "array", array },
+        { "values", values },     { NULL, NULL },
     };
     static const luaL_Reg method[] = { { "item", item }, { "value", value }, { NULL, NULL } };
 

@@ -63,7 +63,8 @@ struct wb_node **wb_lua_check_nodes(lua_State *L, int arg, size_t *n)
 
 /* Views. */
 
-static int range(lua_State *L, struct wb_node *(*make)(struct wb_node *, uint64_t, uint64_t, struct wb_err *))
+static int range(lua_State *L,
+                 struct wb_node *(*make)(struct wb_node *, uint64_t, uint64_t, struct wb_err *))
 {
     struct wb_node *a = wb_lua_check_node(L, 1);
     uint64_t first = wb_lua_check_whole(L, 2), last = wb_lua_check_whole(L, 3);
@@ -151,7 +152,8 @@ static int one(lua_State *L, struct wb_node *(*make)(struct wb_node *, struct wb
     return wb_lua_made(L, out, &err);
 }
 
-static int two(lua_State *L, struct wb_node *(*make)(struct wb_node *, struct wb_node *, struct wb_err *))
+static int two(lua_State *L,
+               struct wb_node *(*make)(struct wb_node *, struct wb_node *, struct wb_err *))
 {
     struct wb_node *a = wb_lua_check_node(L, 1), *b = wb_lua_check_node(L, 2);
     struct wb_node **out = wb_lua_push_node(L);
@@ -218,7 +220,8 @@ static int least_squares(lua_State *L) /* a:least_squares(b[, ridge]) */
 }
 
 /* Push n owners and let make fill them. */
-static int several(lua_State *L, int n, bool (*make)(struct wb_node *, struct wb_node **, struct wb_err *))
+static int several(lua_State *L, int n,
+                   bool (*make)(struct wb_node *, struct wb_node **, struct wb_err *))
 {
     struct wb_node *a = wb_lua_check_node(L, 1), **slot[3], *out[3] = { NULL };
     struct wb_err err;
@@ -260,10 +263,21 @@ static int eigh(lua_State *L)
 void wb_lua_open_shape(lua_State *L)
 {
     static const luaL_Reg method[] = {
-        { "rows", rows }, { "columns", columns }, { "gather_rows", gather_rows },
-        { "gather_columns", gather_columns }, { "reshape", reshape }, { "t", transpose }, { "hold", hold },
-        { "matmul", matmul }, { "svd", svd }, { "qr", qr }, { "eigh", eigh }, { "inverse", inverse },
-        { "solve", solve }, { "least_squares", least_squares }, { NULL, NULL },
+        { "rows", rows },
+        { "columns", columns },
+        { "gather_rows", gather_rows },
+        { "gather_columns", gather_columns },
+        { "reshape", reshape },
+        { "t", transpose },
+        { "hold", hold },
+        { "matmul", matmul },
+        { "svd", svd },
+        { "qr", qr },
+        { "eigh", eigh },
+        { "inverse", inverse },
+        { "solve", solve },
+        { "least_squares", least_squares },
+        { NULL, NULL },
     };
     static const luaL_Reg core[] = { { "cat", cat }, { "assignment", assignment }, { NULL, NULL } };
 

@@ -76,7 +76,8 @@ struct wb_node *wb_lua_check_node(lua_State *L, int arg)
     struct wb_node *node = wb_lua_test_node(L, arg);
 
     if (node == NULL && luaL_testudata(L, arg, WB_LUA_TENSOR) != NULL)
-        wb_lua_fail(L, WB_EARG, "a tensor of an earlier run was kept; tensors live as long as the run");
+        wb_lua_fail(L, WB_EARG,
+                    "a tensor of an earlier run was kept; tensors live as long as the run");
     if (node == NULL)
         wb_lua_fail(L, WB_EARG, "a tensor was expected, not %s", luaL_typename(L, arg));
     return node;
@@ -110,7 +111,8 @@ static enum wb_dtype check_dtype(lua_State *L, int arg)
     enum wb_dtype dtype = WB_DTYPE_F32;
 
     if (name == NULL || !wb_dtype_parse(name, &dtype))
-        wb_lua_fail(L, WB_EARG, "'%s' is not a dtype; write f32, bf16, f16 …", luaL_tolstring(L, arg, NULL));
+        wb_lua_fail(L, WB_EARG, "'%s' is not a dtype; write f32, bf16, f16 …",
+                    luaL_tolstring(L, arg, NULL));
     return dtype;
 }
 
@@ -173,7 +175,8 @@ static int binary(lua_State *L)
 /* A metamethod: upvalue 2 is its name, for what is no tensor but knows what to do with one (wb.over). */
 static int arithmetic(lua_State *L)
 {
-    if (lua_istable(L, 2) && luaL_getmetafield(L, 2, lua_tostring(L, lua_upvalueindex(2))) != LUA_TNIL) {
+    if (lua_istable(L, 2) &&
+        luaL_getmetafield(L, 2, lua_tostring(L, lua_upvalueindex(2))) != LUA_TNIL) {
         lua_insert(L, 1);
         lua_settop(L, 3);
         lua_call(L, 2, 1);
@@ -191,9 +194,8 @@ static int equal(lua_State *L)
 
 /* Other elementwise operations. */
 
-static int three_operands(lua_State *L,
-                          struct wb_node *(*make)(struct wb_node *, struct wb_node *, struct wb_node *,
-                                                  struct wb_err *))
+static int three_operands(lua_State *L, struct wb_node *(*make)(struct wb_node *, struct wb_node *,
+                                                                struct wb_node *, struct wb_err *))
 {
     struct wb_node *a = wb_lua_check_node(L, 1);
     struct operand second = check_operand(L, 2), third = check_operand(L, 3);
@@ -315,7 +317,8 @@ static int spread(lua_State *L, bool row)
         char text[128];
 
         wb_fail(&err, WB_ESHAPE, "%llu values for a tensor of shape %s, which is one row",
-                (unsigned long long)wb_node_count(value), wb_shape_format(shape, text, sizeof text));
+                (unsigned long long)wb_node_count(value),
+                wb_shape_format(shape, text, sizeof text));
     }
     wb_node_unref(value);
     return wb_lua_made(L, out, &err);
@@ -415,7 +418,8 @@ static int same_shape(lua_State *L)
     return 1;
 }
 
-static int constant(lua_State *L) /* core.constant(x): the number of a constant, nil for what needs evaluation */
+static int constant(
+    lua_State *L) /* core.constant(x): the number of a constant, nil for what needs evaluation */
 {
     struct wb_node *node = wb_lua_test_node(L, 1);
     double value;
@@ -450,15 +454,21 @@ static int no_method(lua_State *L)
 
 static void add_operations(lua_State *L)
 {
-    static const struct { const char *name; enum wb_unary op; } one[] = {
+    static const struct {
+        const char *name;
+        enum wb_unary op;
+    } one[] = {
 #define X(name) { #name, WB_UNARY_##name },
         WB_UNARY_OPS(X)
 #undef X
     };
-    static const struct { const char *name; enum wb_binary op; } two[] = {
-        { "pow", WB_BINARY_pow }, { "gt", WB_BINARY_gt }, { "lt", WB_BINARY_lt }, { "ge", WB_BINARY_ge },
-        { "le", WB_BINARY_le }, { "eq", WB_BINARY_eq }, { "ne", WB_BINARY_ne },
-        { "min_with", WB_BINARY_min }, { "max_with", WB_BINARY_max },
+    static const struct {
+        const char *name;
+        enum wb_binary op;
+    } two[] = {
+        { "pow", WB_BINARY_pow }, { "gt", WB_BINARY_gt },        { "lt", WB_BINARY_lt },
+        { "ge", WB_BINARY_ge },   { "le", WB_BINARY_le },        { "eq", WB_BINARY_eq },
+        { "ne", WB_BINARY_ne },   { "min_with", WB_BINARY_min }, { "max_with", WB_BINARY_max },
     };
 
     for (size_t i = 0; i < sizeof one / sizeof one[0]; i++) {
@@ -475,7 +485,10 @@ static void add_operations(lua_State *L)
 
 static void add_metamethods(lua_State *L)
 {
-    static const struct { const char *event; enum wb_binary op; } two[] = {
+    static const struct {
+        const char *event;
+        enum wb_binary op;
+    } two[] = {
         { "__add", WB_BINARY_add }, { "__sub", WB_BINARY_sub }, { "__mul", WB_BINARY_mul },
         { "__div", WB_BINARY_div }, { "__pow", WB_BINARY_pow },
     };
@@ -495,18 +508,33 @@ static void add_metamethods(lua_State *L)
 void wb_lua_open_tensor(lua_State *L)
 {
     static const luaL_Reg meta[] = {
-        { "__eq", equal }, { "__tostring", to_text }, { NULL, NULL },
+        { "__eq", equal },
+        { "__tostring", to_text },
+        { NULL, NULL },
     };
     static const luaL_Reg method[] = {
-        { "where", where }, { "lerp", lerp }, { "fma", fma_scalar }, { "clamp", clamp },
-        { "nan_to", nan_to }, { "cast", cast }, { "as", as }, { "guard", guard },
-        { "per_row", per_row }, { "per_column", per_column }, { "zeros", zeros }, { "ones", ones },
-        { "fill", fill }, { "shape", shape_of }, { "dtype", dtype_of }, { "name", name_of },
-        { "count_all", count_all }, { NULL, NULL },
+        { "where", where },
+        { "lerp", lerp },
+        { "fma", fma_scalar },
+        { "clamp", clamp },
+        { "nan_to", nan_to },
+        { "cast", cast },
+        { "as", as },
+        { "guard", guard },
+        { "per_row", per_row },
+        { "per_column", per_column },
+        { "zeros", zeros },
+        { "ones", ones },
+        { "fill", fill },
+        { "shape", shape_of },
+        { "dtype", dtype_of },
+        { "name", name_of },
+        { "count_all", count_all },
+        { NULL, NULL },
     };
     static const luaL_Reg core[] = {
-        { "fill", core_fill }, { "dims", dims }, { "same_shape", same_shape }, { "constant", constant },
-        { NULL, NULL },
+        { "fill", core_fill },    { "dims", dims }, { "same_shape", same_shape },
+        { "constant", constant }, { NULL, NULL },
     };
 
     luaL_setfuncs(L, core, 0);

@@ -19,7 +19,8 @@
 #define MEMORY_DEFAULT ((uint64_t)512 << 20)
 #define INSTRUCTIONS_DEFAULT ((uint64_t)2000000000)
 #define NODE_BYTES 256 /* about what one lazy tensor takes outside of the Lua heap */
-#define GC_PAUSE 400   /* per cent: a script builds a graph once and ends, most of what it makes stays */
+#define GC_PAUSE \
+    400 /* per cent: a script builds a graph once and ends, most of what it makes stays */
 #define MODULE_BYTES_MAX ((size_t)4 << 20)
 
 #ifndef WB_SHARE_DIR
@@ -100,7 +101,8 @@ static void *allocate(void *ctx, void *ptr, size_t old, size_t size)
         return resize_block(vm, ptr, old, size);
     out = get_block(vm, size);
     if (out == NULL && size <= old && is_small(size) && !is_small(old))
-        out = wb_pool_get(&vm->pool, size, UINT64_MAX); /* shrinking must not fail: a slab beyond the cap */
+        out = wb_pool_get(&vm->pool, size,
+                          UINT64_MAX); /* shrinking must not fail: a slab beyond the cap */
     if (out == NULL)
         return ptr != NULL && size <= old ? ptr : NULL;
     if (ptr != NULL) {
@@ -118,9 +120,11 @@ static void stop(lua_State *L)
     lua_sethook(L, hook, LUA_MASKCOUNT, 1);
     if (vm->trip_text[0] == '\0') {
         wb_lua_where(L);
-        snprintf(vm->trip_text, sizeof vm->trip_text, "%.150s%s", lua_tostring(L, -1),
-                 vm->trip == WB_TRIP_CANCEL ? "cancelled"
-                                            : "the script ran for more instructions than it may; is there an endless loop?");
+        snprintf(
+            vm->trip_text, sizeof vm->trip_text, "%.150s%s", lua_tostring(L, -1),
+            vm->trip == WB_TRIP_CANCEL
+                ? "cancelled"
+                : "the script ran for more instructions than it may; is there an endless loop?");
     }
     lua_pushstring(L, vm->trip_text);
     lua_error(L);
@@ -324,18 +328,22 @@ static void keep_only(lua_State *L, const char *library, const char *const *drop
 static void open_libraries(lua_State *L, bool trust)
 {
     static const luaL_Reg safe[] = {
-        { LUA_GNAME, luaopen_base }, { LUA_TABLIBNAME, luaopen_table }, { LUA_STRLIBNAME, luaopen_string },
-        { LUA_MATHLIBNAME, luaopen_math }, { LUA_UTF8LIBNAME, luaopen_utf8 },
-        { LUA_COLIBNAME, luaopen_coroutine }, { LUA_OSLIBNAME, luaopen_os }, { NULL, NULL },
+        { LUA_GNAME, luaopen_base },        { LUA_TABLIBNAME, luaopen_table },
+        { LUA_STRLIBNAME, luaopen_string }, { LUA_MATHLIBNAME, luaopen_math },
+        { LUA_UTF8LIBNAME, luaopen_utf8 },  { LUA_COLIBNAME, luaopen_coroutine },
+        { LUA_OSLIBNAME, luaopen_os },      { NULL, NULL },
     };
     static const luaL_Reg full[] = {
-        { LUA_LOADLIBNAME, luaopen_package }, { LUA_IOLIBNAME, luaopen_io },
-        { LUA_DBLIBNAME, luaopen_debug }, { NULL, NULL },
+        { LUA_LOADLIBNAME, luaopen_package },
+        { LUA_IOLIBNAME, luaopen_io },
+        { LUA_DBLIBNAME, luaopen_debug },
+        { NULL, NULL },
     };
-    static const char *const base_drop[] = { "dofile", "loadfile", "load", "collectgarbage", "require", NULL };
+    static const char *const base_drop[] = { "dofile",         "loadfile", "load",
+                                             "collectgarbage", "require",  NULL };
     static const char *const string_drop[] = { "dump", NULL };
-    static const char *const os_drop[] = { "execute", "exit", "getenv", "remove", "rename", "setlocale",
-                                           "tmpname", "difftime", NULL };
+    static const char *const os_drop[] = { "execute",   "exit",    "getenv",   "remove", "rename",
+                                           "setlocale", "tmpname", "difftime", NULL };
 
     for (const luaL_Reg *lib = safe; lib->name != NULL; lib++) {
         luaL_requiref(L, lib->name, lib->func, 1);
@@ -411,7 +419,8 @@ static bool copy_plugin_dirs(struct wb_vm *vm)
     if (data != NULL && data[0] == '/')
         vm->plugin_dir[1] = wb_arena_printf(&vm->arena, "%s/weightbench/plugins", data);
     else if (home != NULL && home[0] == '/')
-        vm->plugin_dir[1] = wb_arena_printf(&vm->arena, "%s/.local/share/weightbench/plugins", home);
+        vm->plugin_dir[1] =
+            wb_arena_printf(&vm->arena, "%s/.local/share/weightbench/plugins", home);
     return vm->plugin_dir[0] != NULL;
 }
 
@@ -422,7 +431,7 @@ static bool copy_options(struct wb_vm *vm, const struct wb_vm_options *options)
     vm->cap_instructions = options->instructions > 0 ? options->instructions : INSTRUCTIONS_DEFAULT;
     vm->cap_nodes = vm->cap_bytes / NODE_BYTES;
     vm->opt.share_dir = wb_arena_strdup(&vm->arena, options->share_dir != NULL ? options->share_dir
-                                                                              : wb_share_dir());
+                                                                               : wb_share_dir());
     vm->work_dir = realpath(".", NULL);
     return vm->opt.share_dir != NULL && copy_plugin_dirs(vm);
 }

@@ -17,16 +17,17 @@
 #include "app/graph/model.h"
 
 struct wb_vm_options {
-    bool trust;                   /* full Lua libraries */
-    uint64_t memory_bytes;        /* cap of the Lua heap; 0: 512 MiB */
-    uint64_t instructions;        /* cap of one call, in VM instructions; 0: 2e9 */
-    const atomic_bool *cancel;    /* polled by the instruction hook; may be NULL */
+    bool trust;                /* full Lua libraries */
+    uint64_t memory_bytes;     /* cap of the Lua heap; 0: 512 MiB */
+    uint64_t instructions;     /* cap of one call, in VM instructions; 0: 2e9 */
+    const atomic_bool *cancel; /* polled by the instruction hook; may be NULL */
     const struct wb_arch_set *families;
-    const char *share_dir;        /* where lua/wb and plugins/ are (wb_share_dir) */
-    const char *const *plugin_dirs; /* NULL-terminated; NULL: share_dir/plugins and the user's (XDG_DATA_HOME) */
+    const char *share_dir; /* where lua/wb and plugins/ are (wb_share_dir) */
+    const char *const
+        *plugin_dirs; /* NULL-terminated; NULL: share_dir/plugins and the user's (XDG_DATA_HOME) */
     void (*log)(void *ctx, const char *line); /* wb.log and warnings; may be NULL */
     void *log_ctx;
-    const struct wb_eval *eval;   /* how :value() evaluates; may be NULL */
+    const struct wb_eval *eval; /* how :value() evaluates; may be NULL */
 };
 
 struct wb_vm;
@@ -42,9 +43,10 @@ enum wb_knob_kind { WB_KNOB_NUMBER, WB_KNOB_BOOL, WB_KNOB_TEXT };
 struct wb_knob {
     const char *name, *doc;
     enum wb_knob_kind kind;
-    double number, fallback, min, max, step; /* min > max: unbounded; step 0: none. BOOL: number is 0 or 1 */
+    double number, fallback, min, max,
+        step; /* min > max: unbounded; step 0: none. BOOL: number is 0 or 1 */
     const char *text, *text_fallback;
-    bool secret; /* its value is kept out of the manifest */
+    bool secret;               /* its value is kept out of the manifest */
     const char *const *choice; /* NULL-terminated, or NULL */
 };
 
@@ -53,9 +55,10 @@ struct wb_pipeline {
     struct wb_model *model; /* owned reference */
     struct wb_knob *knob;
     size_t knobs;
-    char *knobs_json;       /* {"name": value} as used */
-    char *text;             /* of the script */
-    const char *const *problem; /* everything found wrong, also after a failure whose err holds the first of it only */
+    char *knobs_json; /* {"name": value} as used */
+    char *text;       /* of the script */
+    const char *const *
+        problem; /* everything found wrong, also after a failure whose err holds the first of it only */
     size_t problems;
     void *priv;
 };

@@ -58,10 +58,18 @@ static void work(void *ctx, int worker)
     while (ok && (at = atomic_fetch_add(&t->next, BLOCK_BYTES)) < t->bytes) {
         n = t->bytes - at < BLOCK_BYTES ? t->bytes - at : BLOCK_BYTES;
         switch (t->kind) {
-        case READ_MEMORY: sum += add_up(t->from + at, n); break;
-        case COPY_MEMORY: memcpy(t->to + at, t->from + at, n); break;
-        case READ_FILE: ok = wb_pread(t->fd, block, n, at, &err); break;
-        case WRITE_FILE: ok = wb_pwrite(t->fd, block, n, at, &err); break;
+        case READ_MEMORY:
+            sum += add_up(t->from + at, n);
+            break;
+        case COPY_MEMORY:
+            memcpy(t->to + at, t->from + at, n);
+            break;
+        case READ_FILE:
+            ok = wb_pread(t->fd, block, n, at, &err);
+            break;
+        case WRITE_FILE:
+            ok = wb_pwrite(t->fd, block, n, at, &err);
+            break;
         }
     }
     if (!ok) {

@@ -200,8 +200,8 @@ static void pair_stats_bf16(struct data *d)
 /* About 1 element in 100 inside, as after a sample. */
 static void bracket_abs(struct data *d)
 {
-    sink += d->t->bracket_abs(d->n, d->x, wb_key_abs(0.01f), wb_key_abs(0.0103f), &d->counts,
-                              d->list);
+    sink +=
+        d->t->bracket_abs(d->n, d->x, wb_key_abs(0.01f), wb_key_abs(0.0103f), &d->counts, d->list);
 }
 
 static void bracket_signed(struct data *d)
@@ -227,21 +227,21 @@ static void topmask_signed(struct data *d)
 }
 
 static const struct bench benches[] = {
-#define CONVERSIONS(name, size)                                                                   \
-    { "widen " #name, (size) + 4, widen, WB_DTYPE_##name, 0 },                                    \
-    { "narrow " #name, (size) + 4, narrow, WB_DTYPE_##name, 0 },
+#define CONVERSIONS(name, size)                                \
+    { "widen " #name, (size) + 4, widen, WB_DTYPE_##name, 0 }, \
+        { "narrow " #name, (size) + 4, narrow, WB_DTYPE_##name, 0 },
     CONVERSIONS(BF16, 2) CONVERSIONS(F16, 2) CONVERSIONS(F32, 4) CONVERSIONS(F64, 8)
-    CONVERSIONS(F8_E4M3, 1) CONVERSIONS(F8_E5M2, 1)
+        CONVERSIONS(F8_E4M3, 1) CONVERSIONS(F8_E5M2, 1)
 #define X(name) { #name, 8, unary, WB_DTYPE_F32, WB_UNARY_##name },
-    WB_UNARY_OPS(X)
+            WB_UNARY_OPS(X)
 #undef X
 #define X(name) { #name, 12, binary, WB_DTYPE_F32, WB_BINARY_##name },
-    WB_BINARY_OPS(X)
+                WB_BINARY_OPS(X)
 #undef X
 #define X(name) { #name " scalar", 8, binary_vs, WB_DTYPE_F32, WB_BINARY_##name },
-    WB_BINARY_OPS(X)
+                    WB_BINARY_OPS(X)
 #undef X
-    { "fill", 4, fill, WB_DTYPE_F32, 0 },
+                        { "fill", 4, fill, WB_DTYPE_F32, 0 },
     { "fma", 16, fma_vv, WB_DTYPE_F32, 0 },
     { "fma scalar", 12, fma_vs, WB_DTYPE_F32, 0 },
     { "where", 16, where, WB_DTYPE_F32, 0 },

@@ -334,8 +334,9 @@ static void open_base(struct plan *p, const char *dir)
 
 static void usage(FILE *out)
 {
-    fprintf(out, "usage: make_model --shape NAME --out DIR [--seed N] [--delta-from BASE | --sparse]\n"
-                 "shapes:");
+    fprintf(out,
+            "usage: make_model --shape NAME --out DIR [--seed N] [--delta-from BASE | --sparse]\n"
+            "shapes:");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         fprintf(out, " %s", shapes[i].name);
     fputc('\n', out);
@@ -352,9 +353,12 @@ static const struct shape *find_shape(const char *name)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "shape", required_argument, NULL, 's' },      { "seed", required_argument, NULL, 'n' },
-        { "delta-from", required_argument, NULL, 'd' }, { "out", required_argument, NULL, 'o' },
-        { "sparse", no_argument, NULL, 'p' },           { "help", no_argument, NULL, 'h' },
+        { "shape", required_argument, NULL, 's' },
+        { "seed", required_argument, NULL, 'n' },
+        { "delta-from", required_argument, NULL, 'd' },
+        { "out", required_argument, NULL, 'o' },
+        { "sparse", no_argument, NULL, 'p' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     const char *out = NULL, *base = NULL;
@@ -365,13 +369,27 @@ int main(int argc, char **argv)
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
         switch (c) {
-        case 's': shape = find_shape(optarg); break;
-        case 'n': p.seed = strtoull(optarg, NULL, 10); break;
-        case 'd': base = optarg; break;
-        case 'o': out = optarg; break;
-        case 'p': sparse = true; break;
-        case 'h': usage(stdout); return 0;
-        default: usage(stderr); return 2;
+        case 's':
+            shape = find_shape(optarg);
+            break;
+        case 'n':
+            p.seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'd':
+            base = optarg;
+            break;
+        case 'o':
+            out = optarg;
+            break;
+        case 'p':
+            sparse = true;
+            break;
+        case 'h':
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return 2;
         }
     if (shape == NULL || out == NULL || optind != argc || (base != NULL && sparse)) {
         usage(stderr);

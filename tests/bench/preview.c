@@ -40,11 +40,11 @@ static bool evaluate_notes(const struct wb_model *model, struct wb_cache *cache,
 
                 group += strcmp(note->tensor, tensor) != 0; /* notes of one tensor share passes */
                 tensor = note->tensor;
-                target[n] = (struct wb_target){ .node = note->node,
-                                                .group = group,
-                                                .value = &value[n] };
+                target[n] =
+                    (struct wb_target){ .node = note->node, .group = group, .value = &value[n] };
             }
-    ok = n == *count ? wb_evaluate(&how, target, n, NULL, err) : wb_fail(err, WB_ENOMEM, "no memory");
+    ok = n == *count ? wb_evaluate(&how, target, n, NULL, err)
+                     : wb_fail(err, WB_ENOMEM, "no memory");
     free(target);
     free(value);
     return ok;
@@ -70,8 +70,8 @@ static bool turn(struct wb_vm *vm, const char *script, const char *set, struct w
         return false;
     after = wb_cache_counts(cache);
     *ms = (end - start) * MILLISECONDS;
-    printf("  %-22s script %7.1f ms  evaluation %7.1f ms  together %7.1f ms  %5zu figures, cache: %" PRIu64
-           " hits, %" PRIu64 " misses\n",
+    printf("  %-22s script %7.1f ms  evaluation %7.1f ms  together %7.1f ms  %5zu figures, cache: "
+           "%" PRIu64 " hits, %" PRIu64 " misses\n",
            set, (built - start) * MILLISECONDS, (end - built) * MILLISECONDS, *ms, notes,
            after.hits - before.hits, after.misses - before.misses);
     return true;

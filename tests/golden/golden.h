@@ -127,7 +127,7 @@ static inline void golden_add(struct golden_list *list, const char *file,
         printf("%s: %s\n", path.text, err.msg);
         exit(1);
     }
-    cJSON_ArrayForEach (item, cJSON_GetObjectItem(list->file[list->files], "cases")) {
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(list->file[list->files], "cases")) {
         int i = list->count++;
 
         list->item[i] = (struct golden){ method, list->file[list->files], item, i };

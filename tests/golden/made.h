@@ -86,13 +86,13 @@ static inline void made_family(const struct pipe *p, const char *name, const cha
     snprintf(path, sizeof path, "tests/data/arch/%s.json", family);
     file = wb_json_parse_file(path, (size_t)1 << 20, &err);
     assert_non_null(file);
-    cJSON_ArrayForEach (tensor, cJSON_GetObjectItem(file, "tensors")) {
+    cJSON_ArrayForEach(tensor, cJSON_GetObjectItem(file, "tensors")) {
         struct wb_shape shape = { 0 };
         const cJSON *dim;
         uint64_t n = 0;
         float *x;
 
-        cJSON_ArrayForEach (dim, cJSON_GetObjectItem(tensor, "shape"))
+        cJSON_ArrayForEach(dim, cJSON_GetObjectItem(tensor, "shape"))
             shape.dim[shape.ndim++] = (uint64_t)dim->valuedouble;
         assert_true(wb_shape_count(&shape, &n));
         x = made_values(&r, n, salt++);

@@ -232,7 +232,7 @@ static inline size_t pipe_flatten(const cJSON *value, double *x, struct wb_shape
     }
     if (shape != NULL && shape->ndim == depth && depth < WB_DIMS_MAX)
         shape->dim[shape->ndim++] = (uint64_t)cJSON_GetArraySize(value);
-    cJSON_ArrayForEach (item, value)
+    cJSON_ArrayForEach(item, value)
         n += pipe_flatten(item, x != NULL ? x + n : NULL, shape, depth + 1);
     return n;
 }
@@ -318,7 +318,7 @@ static inline void pipe_lua(struct wb_str *out, const cJSON *value)
         wb_str_add(out, cJSON_IsTrue(value) ? "true" : "false");
     else {
         wb_str_add(out, "{");
-        cJSON_ArrayForEach (item, value) {
+        cJSON_ArrayForEach(item, value) {
             pipe_lua(out, item);
             wb_str_add(out, ", ");
         }

@@ -74,7 +74,7 @@ static void add_model(const struct golden *g, const char *label, int i, const cJ
     char name[64];
 
     wb_str_printf(&dir, "%s/%d-%s%d", pipe_.dir, g->number, label, i);
-    cJSON_ArrayForEach (tensor, set)
+    cJSON_ArrayForEach(tensor, set)
         pipe_write_json(&w, tensor_name(g, tensor->string, name), tensor);
     assert_true(pipe_write(&w, dir.text, NULL));
     wb_str_printf(text, "wb.open \"%s\"", dir.text);
@@ -85,7 +85,7 @@ static void add_params(const struct golden *g, struct wb_str *text)
 {
     const cJSON *param;
 
-    cJSON_ArrayForEach (param, cJSON_GetObjectItem(g->item, "params")) {
+    cJSON_ArrayForEach(param, cJSON_GetObjectItem(g->item, "params")) {
         const char *name = param->string;
 
         for (size_t i = 0; i < 3 && g->method->rename[i].from != NULL; i++)
@@ -111,7 +111,7 @@ static void add_draws(const struct golden *g, struct wb_str *text)
     if (draws == NULL)
         return;
     wb_str_add(text, "uniform = {");
-    cJSON_ArrayForEach (draw, draws) {
+    cJSON_ArrayForEach(draw, draws) {
         cJSON *set = cJSON_CreateObject();
 
         cJSON_AddItemReferenceToObject(set, "w", (cJSON *)(uintptr_t)draw);
@@ -135,7 +135,7 @@ static void merge_text(const struct golden *g, const char *more, struct wb_str *
         wb_str_add(text, ", ");
     }
     wb_str_add(text, "models = {");
-    cJSON_ArrayForEach (model, cJSON_GetObjectItem(inputs, "models")) {
+    cJSON_ArrayForEach(model, cJSON_GetObjectItem(inputs, "models")) {
         add_model(g, "model", i++, model, text);
         wb_str_add(text, ", ");
     }
@@ -156,7 +156,7 @@ static void check_scores(const struct golden *g, const cJSON *want)
     const cJSON *row;
     int number = 1;
 
-    cJSON_ArrayForEach (row, want) {
+    cJSON_ArrayForEach(row, want) {
         struct wb_str text = { 0 };
         char more[32];
         float all[ENTRIES_MAX];
@@ -167,8 +167,8 @@ static void check_scores(const struct golden *g, const cJSON *want)
         snprintf(more, sizeof more, "scores = %d", number++);
         merge_text(g, more, &text);
         m = golden_run(&pipe_, text.text);
-        cJSON_ArrayForEach (tensor,
-                            cJSON_GetObjectItem(cJSON_GetObjectItem(g->item, "inputs"), "base")) {
+        cJSON_ArrayForEach(tensor,
+                           cJSON_GetObjectItem(cJSON_GetObjectItem(g->item, "inputs"), "base")) {
             struct pipe_data data = golden_fetch(&pipe_, m, tensor->string);
 
             assert_true(n + data.n <= ENTRIES_MAX);
@@ -192,7 +192,7 @@ static void test_merge(void **state)
 
     merge_text(g, "", &text);
     m = golden_run(&pipe_, text.text);
-    cJSON_ArrayForEach (want, cJSON_GetObjectItem(g->item, "expected")) {
+    cJSON_ArrayForEach(want, cJSON_GetObjectItem(g->item, "expected")) {
         if (strcmp(want->string, "scale") == 0)
             check_scores(g, want);
         else

@@ -200,7 +200,7 @@ static void test_layers(void **state)
     snprintf(config, sizeof config, "{\"model_type\": \"llama\", \"num_hidden_layers\": %d}",
              layers);
     assert_true(pipe_write(&w, dir, config));
-    cJSON_ArrayForEach (start, best) {
+    cJSON_ArrayForEach(start, best) {
         int n = atoi(start->string), first = start->valueint + 1, next = 0;
         struct wb_str text = { 0 };
         struct wb_model *m;

@@ -114,7 +114,7 @@ static void test_figure(void **state)
                                 wb_json_number(want, "l2", NAN)));
     }
     assert_int_equal(found, expected);
-    cJSON_ArrayForEach (cosine, cJSON_GetObjectItem(file, "cosine"))
+    cJSON_ArrayForEach(cosine, cJSON_GetObjectItem(file, "cosine"))
         assert_true(figure_near(cosine->string, "cosine",
                                 pipe_note(&pipe_.how, m, cosine->string, "cosine"),
                                 cosine->valuedouble));

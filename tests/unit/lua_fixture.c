@@ -47,8 +47,12 @@ void lua_fixture_open(struct lua_fixture *f)
     assert_non_null(f->set);
     if (!wb_families_load(f->set, families, 1, &f->err))
         fail_msg("%s", f->err.msg);
-    f->options = (struct wb_vm_options){ .families = f->set, .share_dir = ".", .log = add_log, .log_ctx = f,
-                                         .cancel = &f->cancel, .plugin_dirs = f->plugin_dirs };
+    f->options = (struct wb_vm_options){ .families = f->set,
+                                         .share_dir = ".",
+                                         .log = add_log,
+                                         .log_ctx = f,
+                                         .cancel = &f->cancel,
+                                         .plugin_dirs = f->plugin_dirs };
     lua_fixture_restart(f);
     lua_fixture_model(f, "one", NULL, "w:2,2=1");
 }
@@ -83,11 +87,13 @@ static const char *add_tensor(const char *p, struct wb_str *header, struct wb_st
     size_t first = data->len, count = 1, given = 0, name = strcspn(p, ":");
     float value[64];
 
-    wb_str_printf(header, "%s\"%.*s\":{\"dtype\":\"F32\",\"shape\":[", header->len > 1 ? "," : "", (int)name, p);
+    wb_str_printf(header, "%s\"%.*s\":{\"dtype\":\"F32\",\"shape\":[", header->len > 1 ? "," : "",
+                  (int)name, p);
     for (p += name + 1; *p != '='; p += strcspn(p, ",=")) {
         p += *p == ',';
         count *= strtoul(p, NULL, 10);
-        wb_str_printf(header, "%s%lu", header->text[header->len - 1] == '[' ? "" : ",", strtoul(p, NULL, 10));
+        wb_str_printf(header, "%s%lu", header->text[header->len - 1] == '[' ? "" : ",",
+                      strtoul(p, NULL, 10));
     }
     for (p++; *p != ';' && *p != '\0' && given < 64; p += strcspn(p, ",;")) {
         p += *p == ',';
@@ -99,7 +105,8 @@ static const char *add_tensor(const char *p, struct wb_str *header, struct wb_st
     return p + (*p == ';');
 }
 
-void lua_fixture_model(struct lua_fixture *f, const char *name, const char *config, const char *spec)
+void lua_fixture_model(struct lua_fixture *f, const char *name, const char *config,
+                       const char *spec)
 {
     struct wb_str header = { 0 }, data = { 0 }, all = { 0 };
     char path[300], part[200];
@@ -140,7 +147,8 @@ bool lua_fixture_run(struct lua_fixture *f, const char *text, const char *set)
     wb_pipeline_free(&f->out);
     f->log[0] = '\0';
     memset(&f->err, 0, sizeof f->err);
-    ok = wb_vm_pipeline_text(f->vm, "script.lua", full.text, full.len, sets, set != NULL, &f->out, &f->err);
+    ok = wb_vm_pipeline_text(f->vm, "script.lua", full.text, full.len, sets, set != NULL, &f->out,
+                             &f->err);
     wb_str_free(&full);
     return ok;
 }
@@ -150,8 +158,11 @@ const char *lua_fixture_value(struct lua_fixture *f, const char *expression)
     struct wb_str text = { 0 };
     bool ok;
 
-    wb_str_printf(&text, "local x = %s\nif wb.type(x) == 'tensor' then x = x:value() end\nprint(wb.json(x))\n"
-                  "return wb.open '$D/one'", expression);
+    wb_str_printf(
+        &text,
+        "local x = %s\nif wb.type(x) == 'tensor' then x = x:value() end\nprint(wb.json(x))\n"
+        "return wb.open '$D/one'",
+        expression);
     ok = lua_fixture_run(f, text.text, NULL);
     wb_str_free(&text);
     if (!ok)

@@ -8,15 +8,15 @@
 #include "lua/bind/vm.h"
 
 struct lua_fixture {
-    char dir[64];             /* everything that is made lies here */
-    char log[16384];          /* lines of wb.log and print */
+    char dir[64];    /* everything that is made lies here */
+    char log[16384]; /* lines of wb.log and print */
     struct wb_arch_set *set;
     struct wb_vm *vm;
     atomic_bool cancel;
     struct wb_vm_options options;
     const char *plugin_dirs[3];
     char own_plugins[80];
-    struct wb_pipeline out;   /* of the last run */
+    struct wb_pipeline out; /* of the last run */
     struct wb_err err;
 };
 
@@ -26,7 +26,8 @@ void lua_fixture_restart(struct lua_fixture *f); /* a new VM after a change of f
 void lua_fixture_close(struct lua_fixture *f);
 
 /* A model directory dir/name: config.json (or NULL) and float32 tensors. spec: "name:rows,columns=v,v,v;…"; values repeat. */
-void lua_fixture_model(struct lua_fixture *f, const char *name, const char *config, const char *spec);
+void lua_fixture_model(struct lua_fixture *f, const char *name, const char *config,
+                       const char *spec);
 void lua_fixture_file(struct lua_fixture *f, const char *name, const char *text);
 
 /* Run a script whose text is given; $D in it becomes the directory. The result is in f->out and f->err. */

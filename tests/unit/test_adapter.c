@@ -96,22 +96,34 @@ static void test_trained_adapters(void **state)
 static void test_names(void **state)
 {
     static const struct made t[] = {
-        { P "m.q.lora_A.weight", 2, 5 },         { P "m.q.lora_B.weight", 3, 2 },
-        { P "m.k.lora_A.default.weight", 2, 5 }, { P "m.k.lora_B.default.weight", 3, 2 },
-        { P "m.v.lora_B.weight", 3, 2 },         { P "m.v.lora_A.weight", 2, 5 },
-        { "m.o.lora_A.weight", 2, 5 },           { "m.o.lora_B.weight", 3, 2 },
-        { P "emb.lora_embedding_A", 2, 9 },      { P "emb.lora_embedding_B", 4, 2 },
-        { P "emb2.lora_embedding_A.default", 2, 9 }, { P "emb2.lora_embedding_B.default", 4, 2 },
-        { P "head.weight", 9, 4 },               { P "score.modules_to_save.weight", 2, 4 },
-        { P "score.modules_to_save.default.bias", 2, 0 }, { P "m.q.bias", 3, 0 },
+        { P "m.q.lora_A.weight", 2, 5 },
+        { P "m.q.lora_B.weight", 3, 2 },
+        { P "m.k.lora_A.default.weight", 2, 5 },
+        { P "m.k.lora_B.default.weight", 3, 2 },
+        { P "m.v.lora_B.weight", 3, 2 },
+        { P "m.v.lora_A.weight", 2, 5 },
+        { "m.o.lora_A.weight", 2, 5 },
+        { "m.o.lora_B.weight", 3, 2 },
+        { P "emb.lora_embedding_A", 2, 9 },
+        { P "emb.lora_embedding_B", 4, 2 },
+        { P "emb2.lora_embedding_A.default", 2, 9 },
+        { P "emb2.lora_embedding_B.default", 4, 2 },
+        { P "head.weight", 9, 4 },
+        { P "score.modules_to_save.weight", 2, 4 },
+        { P "score.modules_to_save.default.bias", 2, 0 },
+        { P "m.q.bias", 3, 0 },
         { P "m.k.base_layer.bias", 3, 0 },
     };
-    static const struct { const char *target; bool replace, transposed; size_t a, b; } want[] = {
-        { "head.weight", true, false, 12, 12 },      { "score.weight", true, false, 13, 13 },
-        { "score.bias", true, false, 14, 14 },       { "m.q.bias", true, false, 15, 15 },
-        { "m.k.bias", true, false, 16, 16 },         { "m.q.weight", false, false, 0, 1 },
-        { "m.k.weight", false, false, 2, 3 },        { "m.v.weight", false, false, 5, 4 },
-        { "m.o.weight", false, false, 6, 7 },        { "emb.weight", false, true, 8, 9 },
+    static const struct {
+        const char *target;
+        bool replace, transposed;
+        size_t a, b;
+    } want[] = {
+        { "head.weight", true, false, 12, 12 }, { "score.weight", true, false, 13, 13 },
+        { "score.bias", true, false, 14, 14 },  { "m.q.bias", true, false, 15, 15 },
+        { "m.k.bias", true, false, 16, 16 },    { "m.q.weight", false, false, 0, 1 },
+        { "m.k.weight", false, false, 2, 3 },   { "m.v.weight", false, false, 5, 4 },
+        { "m.o.weight", false, false, 6, 7 },   { "emb.weight", false, true, 8, 9 },
         { "emb2.weight", false, true, 10, 11 },
     };
     struct wb_adapter *ad;
@@ -139,7 +151,10 @@ static const struct made pair[] = { { P "model.layers.1.q_proj.lora_A.weight", 2
 
 static void test_scales(void **state)
 {
-    static const struct { const char *config; double scale; bool transposed;
+    static const struct {
+        const char *config;
+        double scale;
+        bool transposed;
     } rows[] = {
         { "{" PLAIN "}", 3, false },
         { "{" PLAIN ",\"use_rslora\":true}", 4.242640687119285, false },
@@ -162,7 +177,7 @@ static void test_scales(void **state)
           "\"alpha_pattern\":{\"q_proj\":7},\"use_rslora\":true}",
           4.949747468305833, false },
         { "{" PLAIN ",\"use_dora\":false,\"lora_bias\":false,\"layer_replication\":null,\"modules_"
-                    "to_save\":null,"
+          "to_save\":null,"
           "\"target_parameters\":[],\"trainable_token_indices\":null,\"init_lora_weights\":"
           "\"gaussian\"}",
           3, false },
@@ -184,7 +199,8 @@ static void test_scales(void **state)
 
 static void test_refused_configs(void **state)
 {
-    static const struct { const char *config, *rule;
+    static const struct {
+        const char *config, *rule;
     } rows[] = {
         { "{", "not valid JSON" },
         { "[]", "not a JSON object" },
@@ -330,9 +346,12 @@ static void test_replacements_come_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trained_adapters), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_scales),           cmocka_unit_test(test_refused_configs),
-        cmocka_unit_test(test_refused_tensors),  cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_trained_adapters),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_scales),
+        cmocka_unit_test(test_refused_configs),
+        cmocka_unit_test(test_refused_tensors),
+        cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_replacements_come_first),
     };
 

@@ -133,7 +133,9 @@ static void check_roles(const struct wb_arch *arch, const char *prefix)
 
 /* file, the family with its config, the family without: mistral's tensors are llama's, and gemma 1
  * is told from llama by the size of its real vocabulary alone. */
-static const struct { const char *file, *family, *bare; } lists[] = {
+static const struct {
+    const char *file, *family, *bare;
+} lists[] = {
     { "bert.json", "bert", "bert" },
     { "clip.json", "clip", "clip" },
     { "deberta-v2.json", "deberta_v2", "deberta_v2" },
@@ -410,11 +412,15 @@ static void test_unknown_family(void **state)
         "net.stem.weight",
     };
     static const struct wb_shape shape[] = {
-        { 2, { 100, 16 } }, { 2, { 16, 16 } }, { 1, { 16 } }, { 2, { 32, 16 } }, { 2, { 32, 16 } },
-        { 2, { 16, 16 } },  { 1, { 16 } },     { 2, { 16, 16 } }, { 1, { 16 } }, { 2, { 32, 16 } },
-        { 2, { 32, 16 } },  { 2, { 16, 16 } }, { 1, { 16 } }, { 1, { 16 } }, { 4, { 16, 3, 4, 4 } },
+        { 2, { 100, 16 } }, { 2, { 16, 16 } }, { 1, { 16 } },          { 2, { 32, 16 } },
+        { 2, { 32, 16 } },  { 2, { 16, 16 } }, { 1, { 16 } },          { 2, { 16, 16 } },
+        { 1, { 16 } },      { 2, { 32, 16 } }, { 2, { 32, 16 } },      { 2, { 16, 16 } },
+        { 1, { 16 } },      { 1, { 16 } },     { 4, { 16, 3, 4, 4 } },
     };
-    static const struct { size_t at; const char *role, *kind; int layer, expert;
+    static const struct {
+        size_t at;
+        const char *role, *kind;
+        int layer, expert;
     } want[] = {
         { 0, "embed", "embed", -1, -1 },      { 1, "q", "linear", 0, -1 },
         { 2, "other", "norm", 0, -1 },        { 10, "gate", "linear", 1, 1 },
@@ -506,7 +512,9 @@ static void check_dims(const struct wb_dims *got, const struct wb_dims *want, co
 
 static void test_dims_from_config(void **state)
 {
-    static const struct { const char *config; struct wb_dims want;
+    static const struct {
+        const char *config;
+        struct wb_dims want;
     } cases[] = {
         { "{\"model_type\":\"llama\",\"num_hidden_layers\":32,\"hidden_size\":4096,\"num_attention_"
           "heads\":32,"
@@ -591,7 +599,10 @@ static void test_dims_from_config(void **state)
 
 static void test_dims_from_shapes(void **state)
 {
-    static const struct { const char *file; struct wb_dims want; } cases[] = {
+    static const struct {
+        const char *file;
+        struct wb_dims want;
+    } cases[] = {
         { "llama.json", { 2, 32, 0, 0, 0, 48, 64, 0, 0, false } },
         { "qwen2.json", { 2, 32, 0, 0, 0, 48, 64, 0, 0, true } },
         { "qwen3.json", { 2, 32, 4, 2, 16, 48, 64, 0, 0, true } },
@@ -665,7 +676,8 @@ static void test_tied(void **state)
 
 static void test_rename(void **state)
 {
-    static const struct { const char *file, *from, *to;
+    static const struct {
+        const char *file, *from, *to;
     } cases[] = {
         { "llama.json", "model.layers.1.mlp.up_proj.weight", "model.layers.30.mlp.up_proj.weight" },
         { "llama.json", "model.layers.1.extra.0.weight", "model.layers.30.extra.0.weight" },
@@ -903,7 +915,8 @@ static void test_replaced_family(void **state)
 
 static void test_bad_family_files(void **state)
 {
-    static const struct { const char *text, *message;
+    static const struct {
+        const char *text, *message;
     } cases[] = {
         { "return 7", "mine.lua: the file returns a number, not a table" },
         { "", "mine.lua: the file returns a nil" },
@@ -972,7 +985,9 @@ static void test_load_is_fast(void **state)
     loaded = wb_now_seconds() - start;
     for (int i = 0; i < 723; i++) { /* Llama-70B has as many */
         snprintf(text[i], sizeof text[i], "model.layers.%d.%s.weight", i / 9,
-                 i % 9 == 0 ? "self_attn.q_proj" : i % 9 < 5 ? "mlp.gate_proj" : "input_layernorm");
+                 i % 9 == 0  ? "self_attn.q_proj"
+                 : i % 9 < 5 ? "mlp.gate_proj"
+                             : "input_layernorm");
         name[i] = text[i];
     }
     start = wb_now_seconds();

@@ -483,7 +483,8 @@ static void test_bad_indexes(void **state)
 
 static void test_index(void **state)
 {
-    static const struct { const char *text, *warning;
+    static const struct {
+        const char *text, *warning;
     } rows[] = {
         { "{" GOOD_MAP "}", NULL },
         { "{\"metadata\":{\"total_size\":12}," GOOD_MAP "}", NULL },
@@ -618,7 +619,8 @@ static void test_no_weights(void **state)
 
 static void test_other_formats(void **state)
 {
-    static const struct { const char *name, *bytes, *kind;
+    static const struct {
+        const char *name, *bytes, *kind;
     } rows[] = {
         { "gguf/model.gguf", "GGUF\3\0\0", "GGUF file; this version reads safetensors only" },
         { "bin/pytorch_model.bin", "PK\3\4........",
@@ -626,7 +628,8 @@ static void test_other_formats(void **state)
         { "bins/pytorch_model-00001-of-00002.bin", "PK\3\4........", "PyTorch file" },
         { "pth/consolidated.00.pth", "\x80\2", "PyTorch file" },
     };
-    static const struct { const char *name, *bytes, *kind;
+    static const struct {
+        const char *name, *bytes, *kind;
     } disguised[] = {
         { "disguise/gguf.safetensors", "GGUF\3.............................", "GGUF file" },
         { "disguise/zip.safetensors", "PK\3\4..............................", "PyTorch file" },
@@ -674,7 +677,8 @@ static void test_not_a_regular_file(void **state)
 
 static void test_config(void **state)
 {
-    static const struct { const char *text, *rule;
+    static const struct {
+        const char *text, *rule;
     } rows[] = {
         { "{", "not valid JSON" },     { "", "not valid JSON" },
         { "[]", "not a JSON object" }, { "{\"a\":1,\"a\":2}", "stands twice" },

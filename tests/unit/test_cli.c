@@ -161,7 +161,7 @@ static const cJSON *named(const cJSON *array, const char *name)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach (item, array)
+    cJSON_ArrayForEach(item, array)
         if (strcmp(wb_json_text(item, "name", ""), name) == 0)
             return item;
     fail_msg("no %s", name);
@@ -495,7 +495,7 @@ static void test_verify(void **state)
 {
     int fd = open(at("out/model-00002-of-00004.safetensors"), O_RDWR);
     struct outcome o;
-    uint8_t byte;
+    uint8_t byte = 0;
 
     (void)state;
     assert_true(fd >= 0 && pread(fd, &byte, 1, 500000) == 1);

@@ -269,11 +269,11 @@ static void check_least_squares(enum wb_dtype dtype, size_t m, size_t n)
             assert_true(fabs(get(x, i, j) - get(small, i, j)) < 1e-9 * far);
 }
 
-#define SHAPES(name)                                                                              \
-    static void test_##name(void **state)                                                         \
-    {                                                                                             \
-        (void)state;                                                                              \
-        each_shape(check_##name);                                                                 \
+#define SHAPES(name)                      \
+    static void test_##name(void **state) \
+    {                                     \
+        (void)state;                      \
+        each_shape(check_##name);         \
     }
 
 SHAPES(matmul)
@@ -484,12 +484,18 @@ static void test_start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_start),     cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_svd),       cmocka_unit_test(test_qr),
-        cmocka_unit_test(test_eigh),      cmocka_unit_test(test_solve),
-        cmocka_unit_test(test_known),     cmocka_unit_test(test_least_squares),
-        cmocka_unit_test(test_singular),  cmocka_unit_test(test_nonfinite),
-        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_assignment),
+        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_svd),
+        cmocka_unit_test(test_qr),
+        cmocka_unit_test(test_eigh),
+        cmocka_unit_test(test_solve),
+        cmocka_unit_test(test_known),
+        cmocka_unit_test(test_least_squares),
+        cmocka_unit_test(test_singular),
+        cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_assignment),
         cmocka_unit_test(test_assignment_permutation),
     };
 

@@ -671,7 +671,8 @@ static void test_guard_names_the_place(void **state)
 
 static void test_guard_of_a_number(void **state)
 {
-    struct wb_node *zero = wb_node_scalar(0, NULL), *inf = wb_node_unary(WB_UNARY_recip, zero, NULL);
+    struct wb_node *zero = wb_node_scalar(0, NULL),
+                   *inf = wb_node_unary(WB_UNARY_recip, zero, NULL);
     struct wb_node *guard = wb_node_guard(inf, "expert", "scale", NULL);
     double value;
     struct wb_target target = { .node = guard, .value = &value };

@@ -35,9 +35,9 @@ static double code_value(const struct format *f, uint32_t code)
     uint32_t magnitude = code & ((1u << (f->width - 1)) - 1);
     int exponent = (int)(magnitude >> f->mantissa);
     double fraction = (double)(magnitude & ((1u << f->mantissa) - 1));
-    double value = exponent == 0 ? ldexp(fraction, 1 - f->bias - f->mantissa)
-                                 : ldexp(fraction + ldexp(1.0, f->mantissa),
-                                         exponent - f->bias - f->mantissa);
+    double value =
+        exponent == 0 ? ldexp(fraction, 1 - f->bias - f->mantissa)
+                      : ldexp(fraction + ldexp(1.0, f->mantissa), exponent - f->bias - f->mantissa);
 
     return code >> (f->width - 1) != 0 ? -value : value;
 }
@@ -77,8 +77,8 @@ static void test_codes(void **state)
             assert_int_equal(narrow_one(scalar, f, value), code);
             assert_int_equal(narrow_one(scalar, f, -value), code | sign);
             next = (float)code_value(f, code + 1); /* beyond the largest: where the next would be */
-            if (f->dtype == WB_DTYPE_BF16
-                && code == f->largest) /* 2^128: the middle is in float32 */
+            if (f->dtype == WB_DTYPE_BF16 &&
+                code == f->largest) /* 2^128: the middle is in float32 */
                 middle = from_bits(0x7F7F8000);
             else
                 middle = value + (next - value) / 2;
@@ -148,11 +148,11 @@ static void test_narrow_tables(void **state)
 
             for (size_t i = 0; i < 4096; i++) {
                 uint64_t r = rng();
-                uint32_t half = bits(widen_one(all[0], f, (uint32_t)r & 0xFFFF))
-                                + (1u << (22 - f->mantissa));
+                uint32_t half =
+                    bits(widen_one(all[0], f, (uint32_t)r & 0xFFFF)) + (1u << (22 - f->mantissa));
 
-                value[i] = from_bits(r >> 62 == 0 ? (uint32_t)r
-                                                  : half + (uint32_t)(r >> 32) % 3 - 1);
+                value[i] =
+                    from_bits(r >> 62 == 0 ? (uint32_t)r : half + (uint32_t)(r >> 32) % 3 - 1);
             }
             all[0]->narrow[f->dtype](4096, value, want);
             for (size_t t = 1; t < count; t++) {
@@ -221,15 +221,15 @@ static void test_values(void **state)
     for (int op = WB_BINARY_gt; op <= WB_BINARY_ne; op++)
         assert_int_equal(bits(binary((enum wb_binary)op, nan, 1.0f)), 0);
     assert_true(binary(WB_BINARY_pow, 2.0f, -1.5f) == (float)pow(2.0, -1.5));
-    assert_true(unary(WB_UNARY_is_finite, INFINITY) == 0.0f
-                && unary(WB_UNARY_is_finite, 1.0f) == 1.0f);
+    assert_true(unary(WB_UNARY_is_finite, INFINITY) == 0.0f &&
+                unary(WB_UNARY_is_finite, 1.0f) == 1.0f);
     assert_true(unary(WB_UNARY_is_nan, INFINITY) == 0.0f && unary(WB_UNARY_is_nan, nan) == 1.0f);
     assert_int_equal(bits(unary(WB_UNARY_tanh, -0.0f)), 0x80000000);
-    assert_true(unary(WB_UNARY_exp, -INFINITY) == 0.0f
-                && unary(WB_UNARY_exp, INFINITY) == INFINITY);
+    assert_true(unary(WB_UNARY_exp, -INFINITY) == 0.0f &&
+                unary(WB_UNARY_exp, INFINITY) == INFINITY);
     assert_true(unary(WB_UNARY_exp, 0.0f) == 1.0f && unary(WB_UNARY_log, 1.0f) == 0.0f);
-    assert_true(unary(WB_UNARY_log, 0.0f) == -INFINITY
-                && unary(WB_UNARY_log, INFINITY) == INFINITY);
+    assert_true(unary(WB_UNARY_log, 0.0f) == -INFINITY &&
+                unary(WB_UNARY_log, INFINITY) == INFINITY);
     assert_int_equal(bits(unary(WB_UNARY_log, -1.0f)), 0x7FC00000);
     assert_true(unary(WB_UNARY_tanh, INFINITY) == 1.0f && unary(WB_UNARY_tanh, -INFINITY) == -1.0f);
 }
@@ -415,16 +415,11 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_code_tables),
-        cmocka_unit_test(test_narrow_tables),
-        cmocka_unit_test(test_nan_codes),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_transcendental),
-        cmocka_unit_test(test_lerp),
-        cmocka_unit_test(test_stats),
-        cmocka_unit_test(test_selection),
-        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_codes),         cmocka_unit_test(test_code_tables),
+        cmocka_unit_test(test_narrow_tables), cmocka_unit_test(test_nan_codes),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_transcendental),
+        cmocka_unit_test(test_lerp),          cmocka_unit_test(test_stats),
+        cmocka_unit_test(test_selection),     cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_random),
     };
 

@@ -14,8 +14,8 @@
 #include "tests/unit/draw.h"
 #include "tests/unit/near.h"
 
-#define MAX 2100  /* beyond the tiles of some kernels */
-#define PAD 24    /* room for the offsets, and canaries behind */
+#define MAX 2100 /* beyond the tiles of some kernels */
+#define PAD 24   /* room for the offsets, and canaries behind */
 #define SIZE (MAX + PAD)
 #define CANARY 0xA5
 
@@ -92,10 +92,10 @@ static void check_map(const struct twin *w)
     const float *a = x + w->at, *b = y + (w->at * 7) % 16, *c = z + (w->at * 3) % 16;
     size_t n = w->n, shift = w->shift;
 
-#define MAP(name, op, member, ...)                                                                \
-    out_clear();                                                                                  \
-    w->t->member(n, __VA_ARGS__, GOT);                                                            \
-    w->s->member(n, __VA_ARGS__, WANT);                                                           \
+#define MAP(name, op, member, ...)      \
+    out_clear();                        \
+    w->t->member(n, __VA_ARGS__, GOT);  \
+    w->s->member(n, __VA_ARGS__, WANT); \
     out_same(label(w, name, op), 4)
 
     for (int op = 0; op < WB_UNARY_COUNT; op++) {
@@ -165,12 +165,12 @@ static void check_lanes(const struct twin *w)
     const float *a = x + w->at, *b = y + (w->at * 7) % 16;
     size_t n = w->n, shift = 0;
 
-#define LANES(name, count, member, ...)                                                           \
-    out_clear();                                                                                  \
-    for (int l = 0; l < (count); l++)                                                             \
-        ((double *)GOT)[l] = ((double *)WANT)[l] = w->n % 2 == 0 ? 0.0 : (double)z[l];            \
-    w->t->member(n, __VA_ARGS__, GOT);                                                            \
-    w->s->member(n, __VA_ARGS__, WANT);                                                           \
+#define LANES(name, count, member, ...)                                                \
+    out_clear();                                                                       \
+    for (int l = 0; l < (count); l++)                                                  \
+        ((double *)GOT)[l] = ((double *)WANT)[l] = w->n % 2 == 0 ? 0.0 : (double)z[l]; \
+    w->t->member(n, __VA_ARGS__, GOT);                                                 \
+    w->s->member(n, __VA_ARGS__, WANT);                                                \
     out_same(label(w, name, 0), 8)
 
     LANES("sum", WB_LANES, sum, a);
@@ -182,11 +182,11 @@ static void check_lanes(const struct twin *w)
     LANES("column_sum_abs", (int)items, column_sum_abs, a);
     LANES("column_dot", (int)items, column_dot, a, b);
 
-#define RUNNING(name, member, start)                                                              \
-    out_clear();                                                                                  \
-    *(float *)GOT = *(float *)WANT = start;                                                       \
-    w->t->member(n, a, GOT);                                                                      \
-    w->s->member(n, a, WANT);                                                                     \
+#define RUNNING(name, member, start)        \
+    out_clear();                            \
+    *(float *)GOT = *(float *)WANT = start; \
+    w->t->member(n, a, GOT);                \
+    w->s->member(n, a, WANT);               \
     out_same(label(w, name, 0), 4)
 
     RUNNING("min", min, INFINITY);
@@ -361,12 +361,9 @@ static void test_choice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_twins_map),
-        cmocka_unit_test(test_twins_in_place),
-        cmocka_unit_test(test_twins_lanes),
-        cmocka_unit_test(test_twins_stats),
-        cmocka_unit_test(test_twins_bracket),
-        cmocka_unit_test(test_twins_convert),
+        cmocka_unit_test(test_twins_map),     cmocka_unit_test(test_twins_in_place),
+        cmocka_unit_test(test_twins_lanes),   cmocka_unit_test(test_twins_stats),
+        cmocka_unit_test(test_twins_bracket), cmocka_unit_test(test_twins_convert),
         cmocka_unit_test(test_choice),
     };
 

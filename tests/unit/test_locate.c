@@ -139,7 +139,9 @@ static void test_empty_names(void **state)
 
 static void test_hub_root_order(void **state)
 {
-    static const struct { const char *variable, *value, *hub; } rows[] = {
+    static const struct {
+        const char *variable, *value, *hub;
+    } rows[] = {
         { "HOME", "", "home/.cache/huggingface/hub" },
         { "XDG_CACHE_HOME", "xdg", "xdg/huggingface/hub" },
         { "HF_HOME", "hf", "hf/hub" },

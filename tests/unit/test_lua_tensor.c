@@ -150,14 +150,21 @@ static const struct value lists[] = {
     { "wb.combine({wb.array{1,2}, wb.array{3,6}}, {0.5, 0.5}, {affine = true})", "[2,4]" },
     { "wb.combine({wb.array{1,2}, wb.array{3,6}}, {1, 1})", "[4,8]" },
     { "wb.combine({wb.array{1,2}, wb.array{3,6}}, {2, -1})", "[-1,-2]" },
-    { "wb.combine({wb.array{1,2}, wb.array{3,6}}, {wb.scalar(0.5), wb.scalar(0.5)}, {affine = true})", "[2,4]" },
-    { "1 / wb.combine({wb.array{-0.0}, wb.array{-0.0}}, {0.3, 0.7}, {affine = true}):value()[1] < 0", "true" },
+    { "wb.combine({wb.array{1,2}, wb.array{3,6}}, {wb.scalar(0.5), wb.scalar(0.5)}, {affine = "
+      "true})",
+      "[2,4]" },
+    { "1 / wb.combine({wb.array{-0.0}, wb.array{-0.0}}, {0.3, 0.7}, {affine = true}):value()[1] < "
+      "0",
+      "true" },
     { "wb.over({a = wb.array{3}, b = wb.array{4}}, function(x) return x:norm() end)", "5" },
-    { "wb.over({wb.array{3,1}, wb.array{4,2}}, function(x) return x:top(0.5).tensors end)['000000001']", "[1,0]" },
+    { "wb.over({wb.array{3,1}, wb.array{4,2}}, function(x) return x:top(0.5).tensors "
+      "end)['000000001']",
+      "[1,0]" },
     { "wb.over({wb.array{3,1}}, {wb.array{1,1}}, function(x, y) return (x - y):sum() end)", "2" },
     { "wb.over({wb.array{3,1}, wb.array{4,2}}, function(x) return x:quantile(0.5) end)", "2.5" },
     { "wb.over({wb.array{3,1}, wb.array{4,2}}, function(x) return (2 * x):mean() end)", "5" },
-    { "wb.over({wb.array{1,2}}, {wb.array{1,2}}, function(x, y) return x:cosine(y):gt(0.999) end)", "1" },
+    { "wb.over({wb.array{1,2}}, {wb.array{1,2}}, function(x, y) return x:cosine(y):gt(0.999) end)",
+      "1" },
     { "(" V " == " V ")", "false" },
     { "(function(t) return t == t end)(" V ")", "true" },
     { "tostring(" M ")", "\"tensor F32 [2, 3]\"" },
@@ -177,10 +184,10 @@ static void check_all(void **state, const struct value *list, size_t n)
     }
 }
 
-#define CHECK(name)                                                      \
-    static void test_##name(void **state)                                \
-    {                                                                    \
-        check_all(state, name, sizeof name / sizeof name[0]);            \
+#define CHECK(name)                                           \
+    static void test_##name(void **state)                     \
+    {                                                         \
+        check_all(state, name, sizeof name / sizeof name[0]); \
     }
 CHECK(elementwise)
 CHECK(reductions)
@@ -219,7 +226,8 @@ static void test_errors(void **state)
         { "wb.cat({}, 0)", "cat" },
         { "wb.combine({" M "}, {1, 2})", "2 and 1" },
         { "wb.over({}, function() end)", "no tensor" },
-        { "wb.over({a = wb.array{1}}, {b = wb.array{1}}, function(x, y) return x + y end)", "one of the models" },
+        { "wb.over({a = wb.array{1}}, {b = wb.array{1}}, function(x, y) return x + y end)",
+          "one of the models" },
     };
     struct lua_fixture *f = *state;
 
@@ -228,8 +236,10 @@ static void test_errors(void **state)
 
         if (got != NULL)
             fail_msg("%s is %s, not an error", bad[i].expression, got);
-        if (strstr(f->err.msg, bad[i].want) == NULL || strncmp(f->err.msg, "script.lua:1: ", 14) != 0)
-            fail_msg("%s: the error is \"%s\", without \"%s\"", bad[i].expression, f->err.msg, bad[i].want);
+        if (strstr(f->err.msg, bad[i].want) == NULL ||
+            strncmp(f->err.msg, "script.lua:1: ", 14) != 0)
+            fail_msg("%s: the error is \"%s\", without \"%s\"", bad[i].expression, f->err.msg,
+                     bad[i].want);
     }
 }
 
@@ -240,7 +250,8 @@ static void test_random(void **state)
         "local a, b = wb.uniform(t, 7, 1, 'w'):value(), wb.uniform(t, 7, 1, 'w'):value()\n"
         "local c, d = wb.uniform(t, 7, 2, 'w'):value(), wb.uniform(t, 7, 1, 'v'):value()\n"
         "local equal, model, name = 0, 0, 0\n"
-        "for i = 1, 64 do equal = equal + (a[i] == b[i] and 1 or 0) model = model + (a[i] == c[i] and 1 or 0)\n"
+        "for i = 1, 64 do equal = equal + (a[i] == b[i] and 1 or 0) model = model + (a[i] == c[i] "
+        "and 1 or 0)\n"
         "name = name + (a[i] == d[i] and 1 or 0) assert(a[i] >= 0 and a[i] < 1) end\n"
         "return {equal, model < 3, name < 3} end)()";
     struct lua_fixture *f = *state;
@@ -248,7 +259,8 @@ static void test_random(void **state)
 
     assert_non_null(got);
     assert_string_equal(got, "[64,true,true]");
-    got = lua_fixture_value(f, "wb.bernoulli(wb.fill({1000}, 0), 0.25, 3, 0, 'w'):sum():value() // 50");
+    got = lua_fixture_value(
+        f, "wb.bernoulli(wb.fill({1000}, 0), 0.25, 3, 0, 'w'):sum():value() // 50");
     assert_non_null(got);
     assert_in_range(got[0] - '0', 4, 6);
 }
@@ -257,19 +269,28 @@ static void test_random(void **state)
 static void test_keys(void **state)
 {
     static const struct value golden[] = {
-        { "(wb.key_bytes(wb.master_key('00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'), "
-          "'weightbench/lock/v1|layer=0|group=0|branch=qk|', 8):gsub('.', function(c) return ('%02x'):format(c:byte()) end))",
+        { "(wb.key_bytes(wb.master_key('"
+          "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'), "
+          "'weightbench/lock/v1|layer=0|group=0|branch=qk|', 8):gsub('.', function(c) return "
+          "('%02x'):format(c:byte()) end))",
           "\"3a9693e288fe923e\"" },
-        { "('%.9f'):format(wb.key_uniforms(wb.master_key('00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'), "
-          "'weightbench/lock/v1|layer=0|group=0|branch=qk|', 5)[5])", "\"0.895386825\"" },
+        { "('%.9f'):format(wb.key_uniforms(wb.master_key('"
+          "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'), "
+          "'weightbench/lock/v1|layer=0|group=0|branch=qk|', 5)[5])",
+          "\"0.895386825\"" },
         { "(function() local p, seen = wb.key_permutation('k', 'l', 100), {}\n"
           "for _, i in ipairs(p) do assert(i >= 0 and i < 100 and not seen[i]) seen[i] = true end\n"
-          "local q = wb.inverse_permutation(p) for i = 1, 100 do assert(q[p[i] + 1] == i - 1) end return #p end)()", "100" },
+          "local q = wb.inverse_permutation(p) for i = 1, 100 do assert(q[p[i] + 1] == i - 1) end "
+          "return #p end)()",
+          "100" },
         { "(function() local q = wb.key_orthogonal('k', 'l', 7)\n"
-          "return (q:matmul(q:t()) - wb.eye(7)):absmax():lt(1e-5) end)()", "1" },
+          "return (q:matmul(q:t()) - wb.eye(7)):absmax():lt(1e-5) end)()",
+          "1" },
         { "#wb.key_normals('k', 'l', 3)", "3" },
         { "#wb.key_id('k')", "16" },
-        { "wb.master_key('pass') == wb.master_key('pass') and wb.master_key('pass') ~= wb.master_key('word')", "true" },
+        { "wb.master_key('pass') == wb.master_key('pass') and wb.master_key('pass') ~= "
+          "wb.master_key('word')",
+          "true" },
         { "wb.sha256('abc'):sub(1, 8)", "\"ba7816bf\"" },
         { "#wb.hmac('key', 'message')", "32" },
     };
@@ -280,8 +301,10 @@ static void test_keys(void **state)
 static void test_json(void **state)
 {
     static const struct value cases[] = {
-        { "wb.parse_json('{\"b\": [1, null, 2.5], \"a\": {}, \"c\": null}')", "{\"a\":{},\"b\":[1,null,2.5]}" },
-        { "{z = 1, a = {true, false}, e = wb.array_of{}, n = wb.null}", "{\"a\":[true,false],\"e\":[],\"n\":null,\"z\":1}" },
+        { "wb.parse_json('{\"b\": [1, null, 2.5], \"a\": {}, \"c\": null}')",
+          "{\"a\":{},\"b\":[1,null,2.5]}" },
+        { "{z = 1, a = {true, false}, e = wb.array_of{}, n = wb.null}",
+          "{\"a\":[true,false],\"e\":[],\"n\":null,\"z\":1}" },
         { "wb.keys{b = 1, a = 2, [2] = 1, [1] = 1}", "[1,2,\"a\",\"b\"]" },
     };
 
@@ -306,9 +329,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_elementwise), cmocka_unit_test(test_reductions), cmocka_unit_test(test_selection),
-        cmocka_unit_test(test_dense), cmocka_unit_test(test_lists), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_random), cmocka_unit_test(test_keys), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_elementwise), cmocka_unit_test(test_reductions),
+        cmocka_unit_test(test_selection),   cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_lists),       cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_random),      cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_json),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -37,19 +37,48 @@ static int tear_down(void **state)
 static void test_sandbox(void **state)
 {
     static const char *const escape[] = {
-        "string.dump", "('').dump", "string.dump(print)", "load('\\27Lua')",
-        "getmetatable('')", "getmetatable('').__index", "debug", "io", "os.execute", "os.getenv", "os.remove", "os.exit", "package",
-        "dofile", "loadfile", "collectgarbage", "require 'wb.core'", "require 'os'", "require '../x'", "_G.io", "_G.debug",
-        "getmetatable(wb.scalar(1))", "getmetatable(wb.null)", "setmetatable({}, {__gc = function() end})",
-        "wb.read_text '/etc/passwd'", "wb.read_text '/proc/self/environ'", "wb.read_text '$D/../../etc/passwd'",
-        "table.move({}, 1, 1e15, 2)", "table.concat(setmetatable({}, {__len = function() return 1e15 end}))",
-        "string.rep('x', 1e10)", "wb.eval()", "wb.states()", "wb.gram()", "wb.attention()",
+        "string.dump",
+        "('').dump",
+        "string.dump(print)",
+        "load('\\27Lua')",
+        "getmetatable('')",
+        "getmetatable('').__index",
+        "debug",
+        "io",
+        "os.execute",
+        "os.getenv",
+        "os.remove",
+        "os.exit",
+        "package",
+        "dofile",
+        "loadfile",
+        "collectgarbage",
+        "require 'wb.core'",
+        "require 'os'",
+        "require '../x'",
+        "_G.io",
+        "_G.debug",
+        "getmetatable(wb.scalar(1))",
+        "getmetatable(wb.null)",
+        "setmetatable({}, {__gc = function() end})",
+        "wb.read_text '/etc/passwd'",
+        "wb.read_text '/proc/self/environ'",
+        "wb.read_text '$D/../../etc/passwd'",
+        "table.move({}, 1, 1e15, 2)",
+        "table.concat(setmetatable({}, {__len = function() return 1e15 end}))",
+        "string.rep('x', 1e10)",
+        "wb.eval()",
+        "wb.states()",
+        "wb.gram()",
+        "wb.attention()",
     };
     struct lua_fixture *f = *state;
     char text[600];
 
     for (size_t i = 0; i < sizeof escape / sizeof escape[0]; i++) {
-        snprintf(text, sizeof text, "local ok, x = pcall(function() return (%s) end) assert(not ok or not x)" ONE, escape[i]);
+        snprintf(text, sizeof text,
+                 "local ok, x = pcall(function() return (%s) end) assert(not ok or not x)" ONE,
+                 escape[i]);
         if (!lua_fixture_run(f, text, NULL))
             fail_msg("%s: %s", escape[i], f->err.msg);
     }
@@ -60,12 +89,17 @@ static void test_environments(void **state)
 {
     struct lua_fixture *f = *state;
 
-    assert_true(lua_fixture_run(f, "string.format, wb.merge, leak, table.insert = nil, 1, 2, nil\n"
-                                "load('leak2 = 3')() assert(leak2 == 3)" ONE, NULL));
-    assert_true(lua_fixture_run(f, "assert(leak == nil and leak2 == nil and string.format and table.insert)\n"
-                                "assert(type(wb.merge) == 'function' and require 'wb' == wb and _G.wb == wb)\n"
-                                "assert(#('').rep('', 1e15) == 0 and load('return ...', 'n', 't', {})(4) == 4)\n"
-                                "local n = 0 for k in pairs{b = 1, a = 1, [1] = 1} do n = n + 1 print(k) end" ONE, NULL));
+    assert_true(lua_fixture_run(f,
+                                "string.format, wb.merge, leak, table.insert = nil, 1, 2, nil\n"
+                                "load('leak2 = 3')() assert(leak2 == 3)" ONE,
+                                NULL));
+    assert_true(lua_fixture_run(
+        f,
+        "assert(leak == nil and leak2 == nil and string.format and table.insert)\n"
+        "assert(type(wb.merge) == 'function' and require 'wb' == wb and _G.wb == wb)\n"
+        "assert(#('').rep('', 1e15) == 0 and load('return ...', 'n', 't', {})(4) == 4)\n"
+        "local n = 0 for k in pairs{b = 1, a = 1, [1] = 1} do n = n + 1 print(k) end" ONE,
+        NULL));
     assert_string_equal(f->log, "1\na\nb\n");
     assert_false(lua_fixture_run(f, "local x = y.z" ONE, NULL));
     lua_fixture_says(f, "script.lua:1:");
@@ -75,11 +109,15 @@ static void test_environments(void **state)
 static void test_limits(void **state)
 {
     static const char *const endless[] = {
-        "while true do end", "while true do pcall(function() while true do end end) end",
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
         "local function f() return pcall(f) end while true do f() end",
-        "while true do coroutine.wrap(function() pcall(function() while true do end end) end)() end",
-        "local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) while true do pcall(function() return t[1] end) end",
-        "repeat until xpcall(function() while true do end end, function() while true do end end) == 7",
+        "while true do coroutine.wrap(function() pcall(function() while true do end end) end)() "
+        "end",
+        "local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) while true do "
+        "pcall(function() return t[1] end) end",
+        "repeat until xpcall(function() while true do end end, function() while true do end end) "
+        "== 7",
         "for _ = 1, math.huge do string.rep('x', 10) end",
     };
     struct lua_fixture *f = *state;
@@ -100,7 +138,8 @@ static void test_limits(void **state)
 static void test_memory(void **state)
 {
     static const char *const bomb[] = {
-        "local t = {} for i = 1, 1e9 do t[i] = {i} end", "local s = 'x' while true do s = s .. s end",
+        "local t = {} for i = 1, 1e9 do t[i] = {i} end",
+        "local s = 'x' while true do s = s .. s end",
         "local t = {} while true do t[#t + 1] = wb.scalar(1) end",
         "local t = {} for i = 1, 1e8 do t[i] = coroutine.create(print) end",
     };
@@ -113,7 +152,8 @@ static void test_memory(void **state)
         snprintf(text, sizeof text, "do %s end" ONE, bomb[i]);
         assert_false(lua_fixture_run(f, text, NULL));
         assert_true(f->err.code == WB_ENOMEM || f->err.code == WB_ESCRIPT);
-        snprintf(text, sizeof text, "local ok, e = pcall(function() %s end) assert(not ok)" ONE, bomb[i]);
+        snprintf(text, sizeof text, "local ok, e = pcall(function() %s end) assert(not ok)" ONE,
+                 bomb[i]);
         assert_true(lua_fixture_run(f, text, NULL) || f->err.code == WB_ENOMEM);
     }
     assert_true(lua_fixture_run(f, ONE, NULL));
@@ -136,7 +176,8 @@ static void run_or_cancel(void *ctx, int worker)
         atomic_store(&r->f->cancel, true);
         return;
     }
-    r->ok = lua_fixture_run(r->f, "while true do pcall(function() while true do end end) end", NULL);
+    r->ok =
+        lua_fixture_run(r->f, "while true do pcall(function() while true do end end) end", NULL);
     r->seconds = wb_now_seconds() - start;
 }
 
@@ -158,8 +199,11 @@ static void test_trust(void **state)
 
     f->options.trust = true;
     lua_fixture_restart(f);
-    if (!lua_fixture_run(f, "assert(io.open and os.getenv and debug.traceback and string.dump(function() end))\n"
-                         "assert(require 'wb' == wb and wb.read_text '/proc/self/cmdline')" ONE, NULL))
+    if (!lua_fixture_run(
+            f,
+            "assert(io.open and os.getenv and debug.traceback and string.dump(function() end))\n"
+            "assert(require 'wb' == wb and wb.read_text '/proc/self/cmdline')" ONE,
+            NULL))
         fail_msg("%s", f->err.msg);
     f->options.trust = false;
     lua_fixture_restart(f);
@@ -189,10 +233,12 @@ static void test_knobs(void **state)
     assert_string_equal(f->log, "0.5\ttrue\ta\n");
     assert_int_equal(f->out.knobs, 3);
     assert_string_equal(f->out.knobs_json, "{\"density\":0.5,\"on\":true,\"mode\":\"a\"}");
-    assert_true(f->out.knob[0].kind == WB_KNOB_NUMBER && f->out.knob[0].number == 0.5 && f->out.knob[0].fallback == 0.3 &&
-                f->out.knob[0].max == 1 && f->out.knob[0].step == 0.05);
+    assert_true(f->out.knob[0].kind == WB_KNOB_NUMBER && f->out.knob[0].number == 0.5 &&
+                f->out.knob[0].fallback == 0.3 && f->out.knob[0].max == 1 &&
+                f->out.knob[0].step == 0.05);
     assert_string_equal(f->out.knob[0].doc, "kept");
-    assert_true(f->out.knob[1].kind == WB_KNOB_BOOL && f->out.knob[1].number == 1 && f->out.knob[1].min > f->out.knob[1].max);
+    assert_true(f->out.knob[1].kind == WB_KNOB_BOOL && f->out.knob[1].number == 1 &&
+                f->out.knob[1].min > f->out.knob[1].max);
     assert_string_equal(f->out.knob[2].choice[1], "b");
     assert_string_equal(f->out.knob[2].text_fallback, "a");
     assert_true(lua_fixture_run(f, script, "on=off"));
@@ -255,7 +301,8 @@ static void test_paths(void **state)
         fail_msg("%s", err.msg);
     assert_string_equal(out.text, "local m = wb.open 'one' return m");
     wb_pipeline_free(&out);
-    assert_true(lua_fixture_run(f, "wb.open '$D/one' print(wb.read_text '$D/one/config.json')" ONE, NULL));
+    assert_true(
+        lua_fixture_run(f, "wb.open '$D/one' print(wb.read_text '$D/one/config.json')" ONE, NULL));
     assert_string_equal(f->log, "{}\n");
     assert_false(lua_fixture_run(f, "print(wb.read_text '$D/script.lua')" ONE, NULL));
     lua_fixture_says(f, "nowhere else");
@@ -265,22 +312,31 @@ static void test_models(void **state)
 {
     static const char script[] =
         "local m = wb.open '$D/llama'\n"
-        "assert(m.family == 'llama' and m.layers == 2 and m.config.model_type == 'llama' and m.dims.hidden == 2)\n"
+        "assert(m.family == 'llama' and m.layers == 2 and m.config.model_type == 'llama' and "
+        "m.dims.hidden == 2)\n"
         "assert(m.parameters == 4 * 2 + 2 * (4 * 2 + 1 * 2) , m.parameters)\n"
-        "assert(#m:names '*.up_proj.weight' == 2 and m:has 'model.embed_tokens.weight' and not m:has 'x')\n"
+        "assert(#m:names '*.up_proj.weight' == 2 and m:has 'model.embed_tokens.weight' and not "
+        "m:has 'x')\n"
         "local role, layer = m:role 'model.layers.1.mlp.up_proj.weight'\n"
-        "assert(role == 'up' and layer == 1 and select('#', m:role 'model.embed_tokens.weight') == 1)\n"
-        "assert(m:layer(0).up:shape()[1] == 4 and m:layer_names(1).up == 'model.layers.1.mlp.up_proj.weight')\n"
+        "assert(role == 'up' and layer == 1 and select('#', m:role 'model.embed_tokens.weight') == "
+        "1)\n"
+        "assert(m:layer(0).up:shape()[1] == 4 and m:layer_names(1).up == "
+        "'model.layers.1.mlp.up_proj.weight')\n"
         "assert(m:info('model.embed_tokens.weight').kind == 'embed')\n"
-        "local n = m:map(function(t, i) return i.layer == 1 and t * 2 or nil end, {roles = 'mlp'})\n"
-        "n = n:with{extra = wb.array{1, 2}, ['model.layers.0.mlp.up_proj.weight'] = false}:configure{a = {b = 1}, width = 3}\n"
-        "assert(not n:has 'model.layers.0.mlp.up_proj.weight' and n.config.a.b == 1 and n.config.width == 3)\n"
+        "local n = m:map(function(t, i) return i.layer == 1 and t * 2 or nil end, {roles = "
+        "'mlp'})\n"
+        "n = n:with{extra = wb.array{1, 2}, ['model.layers.0.mlp.up_proj.weight'] = "
+        "false}:configure{a = {b = 1}, width = 3}\n"
+        "assert(not n:has 'model.layers.0.mlp.up_proj.weight' and n.config.a.b == 1 and "
+        "n.config.width == 3)\n"
         "assert(m:has 'model.layers.0.mlp.up_proj.weight' and m.config.a == nil)\n"
-        "local only = m:only{x = wb.array{1}}:stem 'adapter_model':file('adapter_config.json', '{}')\n"
+        "local only = m:only{x = wb.array{1}}:stem 'adapter_model':file('adapter_config.json', "
+        "'{}')\n"
         "assert(#only:names() == 1)\n"
         "local kept = m:keep_layers{1}\n"
         "assert(kept.layers == 1 and kept.config.num_hidden_layers == 1)\n"
-        "local deep = wb.stack{{model = m, layers = {0, 2}}, {model = n, layers = {1, 2}, scale = {roles = {norm = 3}, default = 1}}}\n"
+        "local deep = wb.stack{{model = m, layers = {0, 2}}, {model = n, layers = {1, 2}, scale = "
+        "{roles = {norm = 3}, default = 1}}}\n"
         "assert(deep.layers == 3 and deep.config.num_hidden_layers == 3)\n"
         "return deep";
     struct lua_fixture *f = *state;
@@ -292,15 +348,19 @@ static void test_models(void **state)
     assert_true(up[0] == 4 && up[7] == 4);
     lua_fixture_tensor(f, "model.layers.2.input_layernorm.weight", norm, 2);
     assert_true(norm[0] == 3);
-    assert_false(lua_fixture_run(f, "local m = wb.open '$D/llama' return wb.stack{{model = m, layers = {0, 3}}}", NULL));
+    assert_false(lua_fixture_run(
+        f, "local m = wb.open '$D/llama' return wb.stack{{model = m, layers = {0, 3}}}", NULL));
     lua_fixture_says(f, "which has 2");
-    assert_false(lua_fixture_run(f, "local m = wb.open '$D/llama' return m:tensor 'no.such'", NULL));
+    assert_false(
+        lua_fixture_run(f, "local m = wb.open '$D/llama' return m:tensor 'no.such'", NULL));
     lua_fixture_says(f, "has no tensor 'no.such'");
     assert_false(lua_fixture_run(f, "local m = wb.open '$D/llama' return m:with{x = 3}", NULL));
     lua_fixture_says(f, "'x' is number, not a tensor");
     assert_false(lua_fixture_run(f, "local m = wb.open '$D/llama' return m:layer(7)", NULL));
     lua_fixture_says(f, "no layer 7");
-    assert_false(lua_fixture_run(f, "local m = wb.open '$D/llama' return m:map(function(t) return t + wb.array{1} end)", NULL));
+    assert_false(lua_fixture_run(
+        f, "local m = wb.open '$D/llama' return m:map(function(t) return t + wb.array{1} end)",
+        NULL));
     lua_fixture_says(f, "m:map: model.embed_tokens.weight:");
 }
 
@@ -318,10 +378,13 @@ static void test_plugins(void **state)
     lua_fixture_file(f, "plugins/lib/half.lua", "return function(x) return x * 0.5 end");
     lua_fixture_file(f, "plugins/compress/halve.lua",
                      "local half = require 'lib.half'\n"
-                     "return {name = 'halve', kind = 'compress', doc = 'half of it', params = {n = {1, type = 'integer', min = 0}},\n"
-                     "tensor = function(t, p) local x = t.tensor for _ = 1, p.n do x = half(x) end return x end,\n"
+                     "return {name = 'halve', kind = 'compress', doc = 'half of it', params = {n = "
+                     "{1, type = 'integer', min = 0}},\n"
+                     "tensor = function(t, p) local x = t.tensor for _ = 1, p.n do x = half(x) end "
+                     "return x end,\n"
                      "tests = {{name = 'once', model = {w = {2, 4}}, expect = {w = {1, 2}}},\n"
-                     "{name = 'wrong', model = {w = {2}}, expect = {w = {5}}}, {name = 'range', model = {w = {2}}, params = {n = -1}, error = 'from 0 on'}}}");
+                     "{name = 'wrong', model = {w = {2}}, expect = {w = {5}}}, {name = 'range', "
+                     "model = {w = {2}}, params = {n = -1}, error = 'from 0 on'}}}");
     lua_fixture_file(f, "plugins/compress/broken.lua", "return {name = 'broken'");
     json = wb_vm_plugins(f->vm, &err);
     assert_non_null(json);
@@ -343,10 +406,13 @@ static void test_plugins(void **state)
         fail_msg("%s", err.msg);
     assert_int_equal(passed, 2);
     assert_int_equal(failed, 1);
-    assert_non_null(strstr(report, "FAIL wrong: w is {2}, not {5}") != NULL ? report : strstr(report, "FAIL wrong: w is {1}, not {5}"));
+    assert_non_null(strstr(report, "FAIL wrong: w is {2}, not {5}") != NULL
+                        ? report
+                        : strstr(report, "FAIL wrong: w is {1}, not {5}"));
     free(report);
 
-    lua_fixture_file(f, "plugins/lib/half.lua", "return function(x) return x * 0.25 end -- changed");
+    lua_fixture_file(f, "plugins/lib/half.lua",
+                     "return function(x) return x * 0.25 end -- changed");
     assert_true(wb_vm_reload(f->vm, &changed, &err)); /* what a plugin was loaded with counts */
     assert_true(changed);
     assert_true(lua_fixture_run(f, "return wb.compress('halve', wb.open '$D/one')", NULL));
@@ -358,27 +424,41 @@ static void test_plugins(void **state)
     }
     assert_false(lua_fixture_run(f, "return wb.compress('broken', wb.open '$D/one')", NULL));
     lua_fixture_says(f, "broken.lua");
-    assert_false(lua_fixture_run(f, "return wb.compress('halve', wb.open '$D/one', {m = 1})", NULL));
+    assert_false(
+        lua_fixture_run(f, "return wb.compress('halve', wb.open '$D/one', {m = 1})", NULL));
     lua_fixture_says(f, "no parameter 'm'; it has n, seed");
 }
 
 static void test_plugin_tables(void **state)
 {
-    static const struct { const char *table, *says; } bad[] = {
+    static const struct {
+        const char *table, *says;
+    } bad[] = {
         { "3", "returns a table, not number" },
         { "{name = 'x', kind = 'merge'}", "no doc" },
-        { "{name = 'x', kind = 'merg', doc = ''}", "kind is one of compress, inspect, merge, protect" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = 1}", "tensor is a function, not a number" },
+        { "{name = 'x', kind = 'merg', doc = ''}",
+          "kind is one of compress, inspect, merge, protect" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = 1}",
+          "tensor is a function, not a number" },
         { "{name = 'x', kind = 'merge', doc = ''}", "exactly one of the functions" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = print, layer = print}", "exactly one of the functions" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = print, wrong = 1}", "unknown field 'wrong'" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = print, params = {a = 3}}", "parameter a is described by a table" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = print, params = {a = {}}}", "needs a default or a type" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = print, params = {a = {3, max = 2}}}", "its default is 3" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = print, params = {a = {3, maxi = 2}}}", "unknown field 'maxi'" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = print, base = 'yes'}", "base is \"required\"" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = print, models = {least = 2}}", "models is {min" },
-        { "{name = 'x', kind = 'merge', doc = '', tensor = print, tests = {}}, io.open('x')", "index a nil value" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = print, layer = print}",
+          "exactly one of the functions" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = print, wrong = 1}",
+          "unknown field 'wrong'" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = print, params = {a = 3}}",
+          "parameter a is described by a table" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = print, params = {a = {}}}",
+          "needs a default or a type" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = print, params = {a = {3, max = 2}}}",
+          "its default is 3" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = print, params = {a = {3, maxi = 2}}}",
+          "unknown field 'maxi'" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = print, base = 'yes'}",
+          "base is \"required\"" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = print, models = {least = 2}}",
+          "models is {min" },
+        { "{name = 'x', kind = 'merge', doc = '', tensor = print, tests = {}}, io.open('x')",
+          "index a nil value" },
     };
     struct lua_fixture *f = *state;
     char text[400], path[200], *report;
@@ -400,7 +480,8 @@ static void test_allocations(void **state)
 {
     static const char script[] =
         "local k = wb.knob('k', 0.5)\nlocal a, b = wb.open '$D/llama', wb.open '$D/llama2'\n"
-        "return wb.merge('ties', {base = a, models = {b, b}, density = {default = k, roles = {up = 0.3}}})";
+        "return wb.merge('ties', {base = a, models = {b, b}, density = {default = k, roles = {up = "
+        "0.3}}})";
     struct lua_fixture *f = *state;
     unsigned failures = 0;
     uint64_t k = 1;
@@ -429,9 +510,9 @@ static void test_allocations(void **state)
 
 static int set_up_models(void **state)
 {
-    static const char config[] =
-        "{\"model_type\": \"llama\", \"num_hidden_layers\": 2, \"hidden_size\": 2, \"vocab_size\": 4, \"intermediate_size\": 4, "
-        "\"num_attention_heads\": 1, \"tie_word_embeddings\": true}";
+    static const char config[] = "{\"model_type\": \"llama\", \"num_hidden_layers\": 2, "
+                                 "\"hidden_size\": 2, \"vocab_size\": 4, \"intermediate_size\": 4, "
+                                 "\"num_attention_heads\": 1, \"tie_word_embeddings\": true}";
     static const char spec[] =
         "model.embed_tokens.weight:4,2=1,2,3,4;"
         "model.layers.0.mlp.up_proj.weight:4,2=1;model.layers.0.input_layernorm.weight:2=1;"
@@ -450,12 +531,13 @@ static int set_up_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sandbox), cmocka_unit_test(test_environments), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_memory), cmocka_unit_test(test_cancel), cmocka_unit_test(test_trust),
-        cmocka_unit_test(test_knobs), cmocka_unit_test(test_scripts), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_secret_knob),
-        cmocka_unit_test(test_models), cmocka_unit_test(test_plugins), cmocka_unit_test(test_plugin_tables),
-        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_sandbox),       cmocka_unit_test(test_environments),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_cancel),        cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_knobs),         cmocka_unit_test(test_scripts),
+        cmocka_unit_test(test_paths),         cmocka_unit_test(test_secret_knob),
+        cmocka_unit_test(test_models),        cmocka_unit_test(test_plugins),
+        cmocka_unit_test(test_plugin_tables), cmocka_unit_test(test_allocations),
     };
 
     return cmocka_run_group_tests(tests, set_up_models, tear_down);
