@@ -12,13 +12,15 @@
 #include "app/core/err.h"
 
 /* X(name, bits of one element, computable) */
-#define WB_DTYPES(X)                                                                          \
-    X(BOOL, 8, false)                                                                         \
-    X(F4, 4, false) X(F6_E2M3, 6, false) X(F6_E3M2, 6, false) X(U8, 8, false) X(I8, 8, false) \
-        X(F8_E5M2, 8, true) X(F8_E4M3, 8, true) X(F8_E8M0, 8, false) X(F8_E4M3FNUZ, 8, false) \
-            X(F8_E5M2FNUZ, 8, false) X(I16, 16, false) X(U16, 16, false) X(F16, 16, true)     \
-                X(BF16, 16, true) X(I32, 32, false) X(U32, 32, false) X(F32, 32, true)        \
-                    X(C64, 64, false) X(F64, 64, true) X(I64, 64, false) X(U64, 64, false)
+/* clang-format off */
+#define WB_DTYPES(X)                                                                              \
+    X(BOOL, 8, false) X(F4, 4, false) X(F6_E2M3, 6, false) X(F6_E3M2, 6, false) X(U8, 8, false)    \
+    X(I8, 8, false) X(F8_E5M2, 8, true) X(F8_E4M3, 8, true) X(F8_E8M0, 8, false)                   \
+    X(F8_E4M3FNUZ, 8, false) X(F8_E5M2FNUZ, 8, false) X(I16, 16, false) X(U16, 16, false)          \
+    X(F16, 16, true) X(BF16, 16, true) X(I32, 32, false) X(U32, 32, false) X(F32, 32, true)        \
+    X(C64, 64, false) X(F64, 64, true) X(I64, 64, false) X(U64, 64, false)
+
+/* clang-format on */
 
 enum wb_dtype {
 #define X(name, bits, computable) WB_DTYPE_##name,

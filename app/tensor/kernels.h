@@ -21,15 +21,19 @@
 
 /* X(name): out = f(x). Functions without an exact IEEE definition (exp, log, …, pow) are computed
  * through double and rounded once, the same code in every table. sign(0) = 0, sign(NaN) = NaN. */
+/* clang-format off */
 #define WB_UNARY_OPS(X)                                                                  \
     X(neg)                                                                               \
     X(abs) X(sign) X(sqrt) X(exp) X(log) X(sin) X(cos) X(acos) X(tanh) X(floor) X(recip) \
         X(is_finite) X(is_nan)
+/* clang-format on */
 
 /* X(name): out = f(x, y). min and max give NaN when either is NaN, and take -0 for less than +0;
  * comparisons with NaN give 0, ne too. div is IEEE. pow is C's. */
+/* clang-format off */
 #define WB_BINARY_OPS(X) \
     X(add) X(sub) X(mul) X(div) X(min) X(max) X(pow) X(gt) X(lt) X(ge) X(le) X(eq) X(ne)
+/* clang-format on */
 
 enum wb_unary {
 #define X(name) WB_UNARY_##name,
