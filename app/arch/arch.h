@@ -89,7 +89,6 @@ struct wb_arch_set *wb_arch_set_new(void);
 /* A family of the same name is replaced. */
 bool wb_arch_set_add(struct wb_arch_set *set, const struct wb_family *family, struct wb_err *err);
 size_t wb_arch_set_count(const struct wb_arch_set *set);
-const char *wb_arch_set_name(const struct wb_arch_set *set, size_t i);
 void wb_arch_set_free(struct wb_arch_set *set);
 
 /* Recognise a model from its config (may be NULL) and tensor names and shapes (may be NULL). Never

@@ -353,11 +353,6 @@ size_t wb_arch_set_count(const struct wb_arch_set *set)
     return set->count;
 }
 
-const char *wb_arch_set_name(const struct wb_arch_set *set, size_t i)
-{
-    return set->tree[i]->family.name;
-}
-
 const struct wb_family_tree *wb_arch_set_tree(const struct wb_arch_set *set, size_t i)
 {
     return set->tree[i];

@@ -111,17 +111,17 @@ static bool walk(struct planner *p, struct wb_node *node, struct deps *d)
     return true;
 }
 
-static struct wb_hash cache_key(const struct wb_node *node, bool sample)
+struct wb_hash wb_jobs_cache_key(const struct wb_jobs *jobs, const struct wb_node *node)
 {
     struct {
         struct wb_hash node;
         uint64_t sample;
-    } key = { node->hash, sample ? 1 : 2 };
+    } key = { node->hash, jobs->sample ? 1 : 2 };
 
     return wb_hash_bytes(&key, sizeof key);
 }
 
-static bool cacheable(const struct wb_jobs *jobs, const struct wb_node *node)
+bool wb_jobs_cacheable(const struct wb_jobs *jobs, const struct wb_node *node)
 {
     return jobs->cache != NULL && node->domain == WB_SMALL && node->count <= CACHED_MAX &&
            !wb_held_is_local(node);
@@ -135,12 +135,12 @@ static bool known_already(struct planner *p, struct wb_held *held)
 
     if (held->node->op == WB_OP_CONSTANT)
         return wb_held_compute(&jobs->table, held, p->err);
-    if (!cacheable(jobs, held->node))
+    if (!wb_jobs_cacheable(jobs, held->node))
         return false;
     held->f64 = malloc(bytes + 1);
     held->ready =
         held->f64 != NULL &&
-        wb_cache_get_bytes(jobs->cache, cache_key(held->node, jobs->sample), held->f64, bytes);
+        wb_cache_get_bytes(jobs->cache, wb_jobs_cache_key(jobs, held->node), held->f64, bytes);
     held->cached = held->ready;
     if (!held->ready) {
         free(held->f64);

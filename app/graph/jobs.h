@@ -63,6 +63,9 @@ struct wb_jobs {
 bool wb_jobs_plan(struct wb_jobs *jobs, const struct wb_target *target, size_t count, bool sample,
                   struct wb_cache *cache, struct wb_err *err);
 void wb_jobs_free(struct wb_jobs *jobs);
+/* Is the value of a held node kept in the cache, and under which key? */
+bool wb_jobs_cacheable(const struct wb_jobs *jobs, const struct wb_node *node);
+struct wb_hash wb_jobs_cache_key(const struct wb_jobs *jobs, const struct wb_node *node);
 
 struct wb_advance {
     const struct wb_context *context;

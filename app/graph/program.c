@@ -120,11 +120,6 @@ const char *wb_program_name(const struct wb_program *p)
     return p->slots == 0 ? NULL : wb_node_source_name(p->slot[0].node);
 }
 
-uint64_t wb_program_tile_bytes(const struct wb_program *p)
-{
-    return p->raw_bytes;
-}
-
 /* Workers. */
 
 struct wb_work *wb_work_new(void)
@@ -505,8 +500,7 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
     char what[16] = "";
     bool ok = p != NULL && prepare(w, p, err);
 
-    count.partial = ok ? calloc(p->geometry.tiles + 1, sizeof *count.partial) : NULL;
-    for (size_t t = 0; ok && count.partial != NULL && t < p->geometry.tiles; t++) {
+    for (size_t t = 0; ok && t < p->geometry.tiles; t++) {
         struct wb_stretch run;
         uint64_t at;
 
@@ -537,7 +531,6 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
                 "%s: %s in model %s at flat index %" PRIu64 " (%" PRIu64
                 " entries are not finite); on_nonfinite says what to do with them",
                 guard->u.guard.tensor, what, guard->u.guard.model, first, total);
-    free(count.partial);
     wb_program_free(p);
     return false;
 }

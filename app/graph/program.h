@@ -86,7 +86,6 @@ const struct wb_geometry *wb_program_geometry(const struct wb_program *p);
 size_t wb_program_units(const struct wb_program *p);
 const char *wb_program_name(
     const struct wb_program *p); /* of the first tensor it reads; may be NULL */
-uint64_t wb_program_tile_bytes(const struct wb_program *p); /* of input, per tile */
 
 /* Scratch memory of one worker, grown as programs need it. */
 struct wb_work;

@@ -110,14 +110,9 @@ static void spread_rows(const struct wb_drain *d, const struct wb_geometry *g, s
 
 static void keep(const struct wave *w, struct wb_held *held)
 {
-    struct {
-        struct wb_hash node;
-        uint64_t sample;
-    } key = { held->node->hash, w->jobs->sample ? 1 : 2 };
-
     held->ready = true;
-    if (w->jobs->cache != NULL && held->node->domain == WB_SMALL && held->node->count <= (1u << 16))
-        wb_cache_put_bytes(w->jobs->cache, wb_hash_bytes(&key, sizeof key), held->f64,
+    if (wb_jobs_cacheable(w->jobs, held->node))
+        wb_cache_put_bytes(w->jobs->cache, wb_jobs_cache_key(w->jobs, held->node), held->f64,
                            (size_t)held->node->count * sizeof(double));
 }
 

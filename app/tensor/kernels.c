@@ -175,19 +175,6 @@ void wb_pair_stats_finish(struct wb_pair_stats *s, double lanes[4][WB_LANES])
     s->dd = wb_lanes_fold(lanes[3]);
 }
 
-void wb_pair_stats_add(struct wb_pair_stats *total, const struct wb_pair_stats *part)
-{
-    total->count += part->count;
-    total->skipped += part->skipped;
-    total->same_sign += part->same_sign;
-    total->unequal += part->unequal;
-    total->xx += part->xx;
-    total->yy += part->yy;
-    total->xy += part->xy;
-    total->dd += part->dd;
-    total->max_abs = part->max_abs > total->max_abs ? part->max_abs : total->max_abs;
-}
-
 static uint64_t fnv1a64(const char *text)
 {
     uint64_t h = 0xCBF29CE484222325u;

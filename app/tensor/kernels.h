@@ -233,7 +233,6 @@ void wb_stats_finish(struct wb_stats *s, double lanes[2][WB_LANES]);
 void wb_stats_add(struct wb_stats *total, const struct wb_stats *part);
 void wb_pair_stats_start(struct wb_pair_stats *s, double lanes[4][WB_LANES]);
 void wb_pair_stats_finish(struct wb_pair_stats *s, double lanes[4][WB_LANES]);
-void wb_pair_stats_add(struct wb_pair_stats *total, const struct wb_pair_stats *part);
 
 /* The stream key of (seed, model index, tensor name): merge.md 18.7. */
 uint64_t wb_random_stream(uint64_t seed, uint64_t model, const char *tensor_name);
