@@ -7,6 +7,7 @@
 #include "app/core/err.h"
 #include "views/complete.h"
 
+struct wb_desk;
 struct wb_frame;
 
 /* What an argument is completed with. */
@@ -34,5 +35,9 @@ extern const struct wb_command wb_commands[];
 /* Candidates for a line of which the first `at` bytes count; *from: where the word begins. */
 void wb_command_complete(const struct wb_frame *f, const char *line, size_t at, size_t *from,
                          struct wb_complete *out);
+/* Files and directories below what stands before the cursor; with `models`, names of the hub cache
+ * and of the desk too. */
+void wb_command_complete_path(const struct wb_desk *desk, const char *text, size_t at, size_t *from,
+                              bool models, struct wb_complete *out);
 
 #endif

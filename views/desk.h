@@ -15,11 +15,12 @@
 #include "app/core/task.h"
 #include "app/graph/eval.h"
 #include "app/graph/model.h"
+#include "lua/bind/worker.h"
+#include "views/live_run.h"
 #include "views/messages.h"
 #include "views/theme.h"
 #include "views/view.h"
 
-struct wb_worker;
 struct wb_doc;
 struct wb_record;
 
@@ -32,6 +33,7 @@ struct wb_desk_model {
     bool opening, marked;
     bool changed;           /* its files are not the ones opened any more */
     struct wb_task *task;
+    void *task_ctx; /* of the task that opens it */
 };
 
 /* What a view asks of the frame; carried out after the call that asked. */
@@ -46,19 +48,26 @@ struct wb_ask {
 struct wb_desk_options {
     const struct wb_arch_set *families;
     const char *share_dir;
-    bool trust;
+    bool trust, read_only;
     int threads;           /* 0: one for each processor */
     uint64_t memory_bytes; /* 0: the default budget */
+    uint64_t cache_bytes;  /* of results kept between previews; 0: 256 MiB */
 };
 
 struct wb_desk {
     struct wb_desk_options options;
     struct wb_tasks *tasks;
-    struct wb_worker *worker; /* the script thread */
+    struct wb_worker *worker;  /* the script thread of the pipeline */
+    struct wb_worker *console; /* of the console, the plugins and completion */
+    int worker_fd[2];          /* their wake pipe */
     struct wb_cache *cache;
     struct wb_messages messages;
     struct wb_doc *doc; /* the pipeline */
+    struct wb_live_run run;
     struct wb_record *record;
+    cJSON *plugins;                /* as wb_vm_plugins; NULL: not there yet; owned */
+    cJSON *complete_data;          /* for completion; NULL: not there yet; owned */
+    struct wb_worker_event *inbox; /* results of the console's worker that nobody took yet */
     const struct wb_theme *theme; /* for exports */
 
     struct wb_desk_model **model; /* owned, in the order of opening */
@@ -86,6 +95,16 @@ size_t wb_desk_wake_fds(const struct wb_desk *desk, int *fd);
 /* Is any work under way that should be waited for before a screen is final? */
 bool wb_desk_busy(const struct wb_desk *desk);
 
+/* Why one might not want to leave now ("a run is at work; quit? (y/n) "); NULL: nothing against
+ * it. Static. */
+const char *wb_desk_worry(const struct wb_desk *desk);
+/* The work under way in a few words for the top row: "41% ETA 2m10s", "preview", "no job". */
+const char *wb_desk_summary(const struct wb_desk *desk, char *out, size_t size);
+
+/* Of desk_models.c, for desk.c. */
+bool wb_desk_poll_models(struct wb_desk *desk);
+void wb_desk_free_models(struct wb_desk *desk);
+
 /* Begin to open MODEL; name NULL: made from the path. The new one becomes current. */
 struct wb_desk_model *wb_desk_open(struct wb_desk *desk, const char *path, const char *name);
 /* Put a model that is there already (the pipeline's result) on the desk; the reference is taken. */
@@ -100,6 +119,13 @@ struct wb_desk_model *wb_desk_current(const struct wb_desk *desk);
 /* What it is compared with: `other`, else a marked one, else the one it says it comes from, else
  * the first of its shapes; NULL when there is none. */
 struct wb_desk_model *wb_desk_other(const struct wb_desk *desk);
+
+/* The result of a request to the console's worker, moved to the caller; NULL: not there yet. */
+struct wb_worker_event *wb_desk_take_event(struct wb_desk *desk, uint64_t id);
+/* Ask for the plugins (and completion data) anew. */
+void wb_desk_reload_plugins(struct wb_desk *desk);
+/* May this be written? Says why not, when the desk is read-only. */
+bool wb_desk_may_write(struct wb_desk *desk);
 
 /* How views evaluate: threads, budget, cache. */
 struct wb_eval wb_desk_eval(const struct wb_desk *desk, bool sample);

@@ -89,6 +89,8 @@ bool wb_frame_act(struct wb_frame *f, enum wb_action action, int count);
 bool wb_frame_command(struct wb_frame *f, const char *line, struct wb_err *err);
 void wb_frame_show_overlay(struct wb_frame *f, const struct wb_view_ops *ops);
 
+/* The screen whose tab stands in this column of row 0; -1: none. */
+int wb_frame_tab_at(const struct wb_frame *f, int col);
 /* Draws the rows around the view (frame_draw.c). */
 void wb_frame_draw_around(struct wb_frame *f, struct wb_canvas *cv);
 
