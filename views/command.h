@@ -14,11 +14,13 @@ struct wb_frame;
 enum wb_argument {
     WB_ARGUMENT_NONE,
     WB_ARGUMENT_PATH,
+    WB_ARGUMENT_MODEL_PATH, /* a path, or a name in the hub cache */
     WB_ARGUMENT_MODEL,  /* of the desk */
     WB_ARGUMENT_SCREEN,
     WB_ARGUMENT_OPTION, /* of :set */
     WB_ARGUMENT_ACTION,
     WB_ARGUMENT_KNOB,
+    WB_ARGUMENT_SETTING,
     WB_ARGUMENT_TEXT,
 };
 

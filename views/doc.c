@@ -380,6 +380,18 @@ bool wb_doc_set_text(struct wb_doc *d, const char *text, size_t n, struct wb_err
     return true;
 }
 
+bool wb_doc_restore_text(struct wb_doc *d, const char *text, struct wb_err *err)
+{
+    struct wb_range all = { .to = wb_document_end(d->text) };
+
+    if (!wb_document_replace(d->text, all, text, strlen(text), WB_EDIT_STEP, NULL, err))
+        return false;
+    wb_document_set_cursor(d->text, all.from);
+    start_script(d);
+    d->seen_version = d->ran_version;
+    return true;
+}
+
 bool wb_doc_load(struct wb_doc *d, const char *path, struct wb_err *err)
 {
     size_t n;

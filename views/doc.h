@@ -63,6 +63,8 @@ void wb_doc_free(struct wb_doc *d); /* NULL is fine */
 /* Another script, from a file or from text; knobs are forgotten. */
 bool wb_doc_load(struct wb_doc *d, const char *path, struct wb_err *err);
 bool wb_doc_set_text(struct wb_doc *d, const char *text, size_t n, struct wb_err *err);
+/* A text that was not saved, over the file's: it can be undone, and counts as modified. */
+bool wb_doc_restore_text(struct wb_doc *d, const char *text, struct wb_err *err);
 /* To path, NULL: where it came from. Whole or not at all. */
 bool wb_doc_save(struct wb_doc *d, const char *path, struct wb_err *err);
 /* The file's name for people: "merge.lua", "(new)". Borrowed. */
