@@ -17,9 +17,9 @@
 #include "views/theme.h"
 
 struct wb_cell {
-    uint32_t ch;      /* code point; 0: the right half of the wide one before */
-    uint8_t style;    /* enum wb_style */
-    uint8_t attrs;    /* added to the style's */
+    uint32_t ch;    /* code point; 0: the right half of the wide one before */
+    uint8_t style;  /* enum wb_style */
+    uint8_t attrs;  /* added to the style's */
     int32_t fg, bg; /* WB_COLOUR_NONE: the style's */
 };
 
@@ -63,8 +63,8 @@ void wb_canvas_fit(struct wb_canvas *cv, int row, int col, int width, enum wb_al
 void wb_canvas_restyle(struct wb_canvas *cv, int row, int col, int cols, enum wb_style style);
 /* Add attributes to cells, keep their colours. */
 void wb_canvas_add_attrs(struct wb_canvas *cv, int row, int col, int cols, unsigned attrs);
-void wb_canvas_fill(struct wb_canvas *cv, int row, int col, int rows, int cols,
-                    enum wb_style style, uint32_t ch);
+void wb_canvas_fill(struct wb_canvas *cv, int row, int col, int rows, int cols, enum wb_style style,
+                    uint32_t ch);
 void wb_canvas_hline(struct wb_canvas *cv, int row, int col, int cols);
 void wb_canvas_vline(struct wb_canvas *cv, int row, int col, int rows);
 /* Show the terminal's cursor here (an input line). */
@@ -77,9 +77,14 @@ uint32_t wb_text_next(const char **text, int *width);
 /* Make text safe for the screen and at most `width` columns, cut in the middle; into out. */
 const char *wb_text_fit(char *out, size_t size, const char *text, int width, bool ascii);
 
-/* What stands on the surface, for tests and screenshots: lines of text; with styles, a second
- * block with a letter a cell. Wide characters stand once. */
-void wb_surface_dump(const struct wb_surface *s, bool styles, struct wb_str *out);
+/* What stands on the surface, for tests and screenshots: lines of text without blanks at their
+ * ends, wide characters once. With styles, a block "-- styles" follows, with the letter of each
+ * cell's style, '!' where the cell adds attributes, cells of plain text left out at the ends. When
+ * cells have colours of their own, a block "-- levels" follows: two lines a row, for the upper
+ * and the lower half of its cells, with the place of the colour on a ramp of the theme as 0-9a-z,
+ * '~' for other colours, blank where there is none. */
+void wb_surface_dump(const struct wb_surface *s, const struct wb_theme *theme, bool styles,
+                     struct wb_str *out);
 /* The surface as an SVG picture, colours of the theme as they look on a dark background. */
 void wb_surface_svg(const struct wb_surface *s, const struct wb_theme *theme, const char *title,
                     struct wb_str *out);
