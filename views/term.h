@@ -22,7 +22,8 @@ struct wb_term_options {
     const char *color; /* "never", "16", "256", "direct"; NULL: not given */
     bool ascii;        /* no code point beyond 126, whatever the locale */
     bool no_mouse;     /* leave the mouse to the terminal */
-    /* A line that was written to stderr, without its end; called within wb_term_read. */
+    /* A line that was written to stderr, without its end; called within wb_term_read and
+     * wb_term_close. */
     void (*log)(void *ctx, const char *line);
     void *log_ctx;
 };
@@ -37,6 +38,9 @@ void wb_term_close(struct wb_term *term);
 enum wb_tier wb_term_tier(const struct wb_term *term);
 /* The locale is not UTF-8, or the option was given. */
 bool wb_term_ascii(const struct wb_term *term);
+/* How many pairs of colours it shows at a time; a map of half blocks with k colours may need k*k.
+ * What is beyond them has no colour. */
+int wb_term_pairs(const struct wb_term *term);
 void wb_term_size(const struct wb_term *term, int *rows, int *cols);
 
 /* Show the surface: only what changed since the last call is sent. What lies outside of the
