@@ -17,7 +17,8 @@ struct wb_lua_states {
     unsigned *state; /* owned */
     size_t n, cap;
     size_t known; /* lines whose state is right */
-    size_t stale; /* lines before this one may differ from what they were: do not stop early */
+    size_t stale,
+        kept;     /* when that of `stale` or a later line proves right, so are all to `kept` */
     size_t lexed; /* lines lexed so far, for tests */
 };
 
@@ -31,6 +32,9 @@ unsigned wb_lua_states_at(struct wb_lua_states *s, const struct wb_document *d, 
  * and *close are their positions. Those in strings and comments do not count. */
 bool wb_lua_match(struct wb_lua_states *s, const struct wb_document *d, struct wb_pos pos,
                   struct wb_pos *open, struct wb_pos *close);
+/* The innermost bracket or block word that is open at a position. */
+bool wb_lua_enclosing(struct wb_lua_states *s, const struct wb_document *d, struct wb_pos pos,
+                      struct wb_pos *open);
 /* Columns that a line should be indented by, from the lines above and a closing word or bracket at
  * its start. */
 size_t wb_lua_indentation(struct wb_lua_states *s, const struct wb_document *d, size_t line);

@@ -1,6 +1,5 @@
 /* views/text_step.c - one character of bytes that may be anything. */
-#include <wchar.h>
-
+#include "views/canvas.h"
 #include "views/document.h"
 
 /* Bytes of the well-formed UTF-8 sequence (RFC 3629) at text, 0 when there is none. */
@@ -27,13 +26,7 @@ size_t wb_text_step(const char *text, size_t n, uint32_t *ch, int *width)
 {
     size_t len = sequence((const unsigned char *)text, n, ch);
 
-    *width = 1;
-    if (len == 1 && (*ch == '\t' || (*ch >= 0x20 && *ch < 0x7F)))
-        return 1;
-    if (len > 1 && *ch >= 0xA0)
-        *width = wcwidth((wchar_t)*ch);
-    else
-        *width = -1;
+    *width = len == 0 ? -1 : *ch == '\t' ? 1 : wb_char_width(*ch);
     if (*width < 0) {
         *ch = '?';
         *width = 1;
