@@ -1,7 +1,8 @@
 # weightbench: see README.md. `make help` lists the targets and the variables.
 #
 # Everything below is found by wildcard: a new app/<room>/x.c, lua/bind/x.c, tests/unit/test_x.c,
-# tests/golden/test_x.c, tests/check/x.sh or tests/bench/x.c joins without a change here.
+# tests/golden/test_x.c, tests/tui/test_x.c, tests/check/x.sh or tests/bench/x.c joins without a
+# change here.
 
 CC       ?= cc
 CFLAGS   ?= -O2 -g
@@ -52,13 +53,13 @@ ENGINE_SRC := $(wildcard $(addsuffix /*.c,$(addprefix app/,core tensor store arc
 BIND_SRC   := $(wildcard lua/bind/*.c)
 CLI_SRC    := $(wildcard app/cli/*.c)
 VIEW_SRC   := $(wildcard views/*.c)
-TEST_SRC   := $(wildcard tests/unit/test_*.c tests/golden/test_*.c)
-HELPER_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/unit/*.c tests/golden/*.c))
+TEST_SRC   := $(wildcard tests/unit/test_*.c tests/golden/test_*.c tests/tui/test_*.c)
+HELPER_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/unit/*.c tests/golden/*.c tests/tui/*.c))
 BENCH_SRC  := $(wildcard tests/bench/*.c)
 C_SRC      := app/main.c $(ENGINE_SRC) $(BIND_SRC) $(CLI_SRC) $(VIEW_SRC) $(TEST_SRC) $(HELPER_SRC) $(BENCH_SRC)
 C_ALL      := $(C_SRC) $(wildcard app/*/*.h lua/bind/*.h views/*.h tests/*/*.h)
 LUA_DIRS   := lua plugins
-CHECKS     := $(wildcard tests/check/*.sh tests/golden/test_*.sh tests/unit/test_*.sh)
+CHECKS     := $(wildcard tests/check/*.sh tests/golden/test_*.sh tests/unit/test_*.sh tests/tui/test_*.sh)
 
 ifneq ($(VIEW_SRC),)
 PKG_LIBS += $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)

@@ -1,0 +1,118 @@
+/* views/doc.h - the pipeline on the desk: its text, its knobs, what it makes, live.
+ *
+ * Every edit and every turn of a knob runs the script again on the script thread; its result (or
+ * its error) replaces the one before, and a preview of the model begins: sampled, then exact. The
+ * last good result stays while a script is broken. Belongs to the UI thread. */
+#ifndef WB_VIEWS_DOC_H
+#define WB_VIEWS_DOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/core/err.h"
+#include "app/job/run.h"
+#include "app/probe/preview.h"
+#include "lua/bind/script.h"
+#include "lua/bind/worker.h"
+#include "views/document.h"
+#include "views/setting.h"
+
+struct wb_desk;
+
+#define WB_DOC_PARENTS_MAX 16
+
+struct wb_doc {
+    struct wb_desk *desk;
+    struct wb_document *text;
+    char *path;           /* where it is saved; NULL: nowhere yet */
+    uint64_t ran_version; /* of the text that ran last */
+    uint64_t seen_version; /* of the text, at the last poll */
+    double edited_at;     /* wb_now_seconds of an edit that has not run yet; 0: none */
+
+    struct wb_setting now;   /* what is turned */
+    struct wb_setting *past; /* undo of knobs, the oldest first; from `undone` on: redo */
+    size_t pasts, undone;
+    char *merging; /* the knob whose turns are joined in undo; NULL: none */
+    struct wb_setting *kept; /* named settings */
+    size_t keeps;
+
+    struct wb_script script; /* of the last run that ended, good or not */
+    struct wb_script good;   /* when that one failed: the last that gave a model */
+    uint64_t run_id;         /* of the run at work; 0: none */
+    unsigned long version;   /* grows with everything that changes below and above */
+
+    struct wb_preview *preview;
+    struct wb_task *preview_task;
+    struct wb_preview_snapshot now_figures; /* of the preview */
+    struct wb_preview_snapshot before;      /* of the setting before, as far as it came */
+    struct wb_err preview_err;              /* code WB_OK: none */
+
+    struct wb_task *plan_task; /* the findings of a dry run */
+    struct wb_plan *plan;      /* NULL: not there yet; its problems follow the script's */
+    void *plan_ctx;            /* of the task */
+    uint64_t map_id;           /* of the parameter map asked for; 0: none */
+    bool map_wanted;           /* some view shows one: it is kept current */
+    size_t map_step;
+    struct wb_param_map *map;  /* NULL: none; of step map_step */
+    struct wb_err map_err;
+};
+
+struct wb_doc *wb_doc_new(struct wb_desk *desk, struct wb_err *err);
+void wb_doc_free(struct wb_doc *d); /* NULL is fine */
+/* Another script, from a file or from text; knobs are forgotten. */
+bool wb_doc_load(struct wb_doc *d, const char *path, struct wb_err *err);
+bool wb_doc_set_text(struct wb_doc *d, const char *text, size_t n, struct wb_err *err);
+/* To path, NULL: where it came from. Whole or not at all. */
+bool wb_doc_save(struct wb_doc *d, const char *path, struct wb_err *err);
+/* The file's name for people: "merge.lua", "(new)". Borrowed. */
+const char *wb_doc_name(const struct wb_doc *d);
+
+/* Take in what finished, start what is due; true: something to see changed. */
+bool wb_doc_poll(struct wb_doc *d);
+/* An event of the pipeline's worker; it is moved. */
+void wb_doc_take(struct wb_doc *d, struct wb_worker_event *e);
+/* Milliseconds until poll has to be called again for an edit to run; -1: none waits. */
+int wb_doc_timeout_ms(const struct wb_doc *d);
+/* Script, preview or dry run at work or due. */
+bool wb_doc_busy(const struct wb_doc *d);
+/* Stop the script and the preview at work. */
+void wb_doc_cancel(struct wb_doc *d);
+/* Run the script again (a plugin file changed, a model was written anew). */
+void wb_doc_rerun(struct wb_doc *d);
+
+/* Knobs: those of the last good script, else of the last. */
+size_t wb_doc_knob_count(const struct wb_doc *d);
+const struct wb_knob *wb_doc_knob(const struct wb_doc *d, size_t i);
+/* The value at work as text; borrowed until the next turn. */
+const char *wb_doc_knob_value(const struct wb_doc *d, size_t i, char *out, size_t size);
+bool wb_doc_knob_turned(const struct wb_doc *d, size_t i);
+/* Set a knob to a value that fits its kind and range (WB_EARG says what does). merge: joins the
+ * turn before in undo, as the steps of one drag. */
+bool wb_doc_turn(struct wb_doc *d, const char *knob, const char *value, bool merge,
+                 struct wb_err *err);
+/* By steps (its step, or a 20th of its range), within its range; booleans and choices go round. */
+bool wb_doc_step_knob(struct wb_doc *d, size_t i, int steps, struct wb_err *err);
+void wb_doc_forget_turns(struct wb_doc *d);
+bool wb_doc_undo_knob(struct wb_doc *d);
+bool wb_doc_redo_knob(struct wb_doc *d);
+/* Write the turned knobs into the text as their defaults; one step of undo in the text. */
+bool wb_doc_write_knobs(struct wb_doc *d, struct wb_err *err);
+
+/* Keep what is turned under a name; use one that was kept. "" is what the script itself says. */
+bool wb_doc_keep(struct wb_doc *d, const char *name, struct wb_err *err);
+bool wb_doc_use(struct wb_doc *d, const char *name, struct wb_err *err);
+
+/* The last script that gave a model; NULL: none yet. */
+const struct wb_script *wb_doc_good(const struct wb_doc *d);
+/* Ask for the parameter map of a step; it arrives with a poll. */
+void wb_doc_want_map(struct wb_doc *d, size_t step);
+/* The model the script makes; NULL while there is none. Borrowed. */
+struct wb_model *wb_doc_model(const struct wb_doc *d);
+/* Base and parents of it, as the steps tell; borrowed. At most max parents; base may be NULL, and
+ * name (short names of the parents) too. Without a merge, the model that the steps began with is
+ * the base. */
+size_t wb_doc_parents(const struct wb_doc *d, struct wb_model **base, struct wb_model **parent,
+                      const char **name, size_t max);
+
+#endif
