@@ -11,6 +11,7 @@
 #include "app/core/err.h"
 #include "lua/bind/vm.h"
 
+/* A method that sees whole layers also has its parameters for each layer as such: a tensor without a name and role. */
 struct wb_param_tensor {
     const char *name, *role, *stack;
     int layer; /* within its stack; -1: none */
@@ -59,7 +60,7 @@ struct wb_param {
 struct wb_param_map {
     const char *kind, *method;
     int line;
-    struct wb_param_tensor *tensor; /* in byte order of names */
+    struct wb_param_tensor *tensor; /* in byte order of names, layers as such last */
     size_t tensors;
     struct wb_param_row *row; /* by stack and layer */
     size_t rows;
