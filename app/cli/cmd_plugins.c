@@ -7,6 +7,7 @@
 #include "app/cli/cli.h"
 #include "app/cli/out.h"
 #include "app/core/json.h"
+#include "app/core/nearest.h"
 #include "lua/bind/vm.h"
 
 static const struct wb_option options[] = {

@@ -7,6 +7,7 @@
 #include "app/cli/cli.h"
 #include "app/cli/out.h"
 #include "app/core/io.h"
+#include "app/core/nearest.h"
 #include "app/graph/dense.h"
 #include "app/job/run.h"
 #include "app/tensor/kernels.h"

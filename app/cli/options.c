@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/core/nearest.h"
 #include "app/core/str.h"
 
 static const struct wb_option help_option = { .name = "help", .letter = 'h', .doc = "this text" };

@@ -81,11 +81,4 @@ void wb_help_print(FILE *out, const struct wb_cli_command *command);
 /* For shells: a line an option, "--name<TAB>-o<TAB>kind<TAB>choices<TAB>doc". */
 void wb_options_list(FILE *out, const struct wb_cli_command *command);
 
-/* The candidate nearest to word, NULL when none is near enough to be meant. */
-struct wb_nearest {
-    const char *word, *best;
-    size_t distance;
-};
-void wb_nearest_try(struct wb_nearest *n, const char *candidate);
-
 #endif

@@ -20,6 +20,7 @@
 #define HUB_NAME_MAX 200
 #define MODEL_MAX_BYTES 8192
 #define REVISIONS_TOLD 4
+#define HUB_MODELS_MAX 4096
 
 /* "org/name@revision" taken apart; revision NULL when not given. */
 struct hub_name {
@@ -211,6 +212,47 @@ const char *wb_locate_hub(const char *name, struct wb_arena *arena)
         return NULL;
     repo = hub_repo(hub.id, arena);
     return repo != NULL ? hub_snapshot(&hub, repo, arena) : NULL;
+}
+
+/* "models--org--name" -> "org/name"; NULL for what is no model. */
+static const char *hub_model(const char *entry, struct wb_arena *arena)
+{
+    static const char front[] = "models--";
+    const char *id = entry + sizeof front - 1, *mark;
+    char *name;
+
+    if (strncmp(entry, front, sizeof front - 1) != 0)
+        return NULL;
+    mark = strstr(id, "--");
+    if (mark == NULL)
+        name = wb_arena_strdup(arena, id);
+    else
+        name = wb_arena_printf(arena, "%.*s/%s", (int)(mark - id), id, mark + 2);
+    return name != NULL && is_hub_id(name) ? name : NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **wb_locate_hub_list(struct wb_arena *arena, size_t *n)
+{
+    const char *root = hub_root(arena),
+               **list = wb_arena_calloc(arena, HUB_MODELS_MAX, sizeof *list);
+    DIR *handle = root != NULL && list != NULL ? opendir(root) : NULL;
+    struct dirent *entry;
+
+    *n = 0;
+    while (handle != NULL && *n < HUB_MODELS_MAX && (entry = readdir(handle)) != NULL) {
+        list[*n] = hub_model(entry->d_name, arena);
+        *n += list[*n] != NULL;
+    }
+    if (handle != NULL)
+        closedir(handle);
+    if (*n > 1)
+        qsort(list, *n, sizeof *list, compare_names);
+    return list;
 }
 
 /* " (revisions there: a, b)" for a repository whose wanted revision is not there. */

@@ -24,5 +24,7 @@ bool wb_locate(const char *model, struct wb_arena *arena, struct wb_location *ou
                struct wb_err *err);
 /* Directory of a hub-cache model, or NULL (not an error of its own). */
 const char *wb_locate_hub(const char *name, struct wb_arena *arena);
+/* Names ("org/name") of the models in the hub cache, sorted; *n of them, in the arena. NULL without memory. */
+const char **wb_locate_hub_list(struct wb_arena *arena, size_t *n);
 
 #endif

@@ -1,6 +1,7 @@
 /* lua/bind/core.c - what our Lua code asks of the VM: the log, types, raising errors, the sandbox's own functions. */
 #include <string.h>
 
+#include "app/core/nearest.h"
 #include "lua/bind/internal.h"
 
 static int write_log(lua_State *L) /* core.log(line) */
@@ -44,12 +45,16 @@ static int fail(lua_State *L)
     return lua_error(L);
 }
 
-/* core.script(where): what errors call the script when its line cannot be told: "run.lua:7: ". */
+/* core.script(where, name, line): what errors call the script when its line cannot be told, "run.lua:7: ", the name it was
+ * loaded with and the line of its only return, which a tail call loses; 0 with several. */
 static int set_script(lua_State *L)
 {
     struct wb_vm *vm = wb_vm_of(L);
 
     snprintf(vm->script, sizeof vm->script, "%s", luaL_optstring(L, 1, ""));
+    vm->return_line = (int)luaL_optinteger(L, 3, 0);
+    lua_settop(L, 2);
+    lua_setfield(L, LUA_REGISTRYINDEX, "wb.script");
     return 0;
 }
 
@@ -61,6 +66,50 @@ static int where(lua_State *L) /* core.where(): "file:line" of the script, or ""
     wb_lua_where(L);
     text = lua_tolstring(L, -1, &n);
     lua_pushlstring(L, text, n > 2 ? n - 2 : 0);
+    return 1;
+}
+
+static int push_nearest(lua_State *L, void (*try)(struct wb_nearest *, const char *))
+{
+    struct wb_nearest near = { .word = luaL_checkstring(L, 1) };
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TSTRING; i++) {
+        try(&near, lua_tostring(L, -1));
+        lua_pop(L, 1); /* the list keeps it */
+    }
+    lua_pushstring(L, near.best);
+    return 1;
+}
+
+/* core.nearest(word, {names}): the one that is probably meant, or nil. */
+static int nearest(lua_State *L)
+{
+    return push_nearest(L, wb_nearest_try);
+}
+
+static int nearest_pattern(
+    lua_State *L) /* core.nearest_pattern(glob, {names}): the same for a glob */
+{
+    return push_nearest(L, wb_nearest_try_glob);
+}
+
+/* core.line(): the line of the script that is at work, 0 when it cannot be told. */
+static int line(lua_State *L)
+{
+    const char *name;
+    lua_Debug ar;
+
+    lua_getfield(L, LUA_REGISTRYINDEX, "wb.script");
+    name = lua_tostring(L, -1);
+    for (int level = 0; name != NULL && lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0 && ar.source[0] == '@' && strcmp(ar.source + 1, name) == 0) {
+            lua_pushinteger(L, ar.currentline);
+            return 1;
+        }
+    }
+    lua_pushinteger(L, wb_vm_of(L)->return_line);
     return 1;
 }
 
@@ -111,6 +160,9 @@ void wb_lua_open_core(lua_State *L)
         { "type", type_of },
         { "fail", fail },
         { "where", where },
+        { "line", line },
+        { "nearest", nearest },
+        { "nearest_pattern", nearest_pattern },
         { "script", set_script },
         { "string_index", set_string_index },
         { "require", system_require },

@@ -49,6 +49,7 @@ struct wb_vm {
     char **read_dir; /* directories of the models opened: real paths, owned */
     size_t read_dirs;
     char script[300]; /* "run.lua:7: ": stands in where a tail call has lost the line */
+    int return_line;  /* the same as a number, 0: not known */
     char name[512];   /* tensor whose plugin function runs: keys random numbers; "" for none */
     struct {
         char text[256];

@@ -88,6 +88,7 @@ static void keep_knob(lua_State *L, struct wb_arena *arena, struct wb_knob *k)
         k->max = 0;
     }
     k->step = number_field(L, "step", 0);
+    k->line = (int)number_field(L, "line", 0);
     lua_getfield(L, -1, "secret");
     k->secret = lua_toboolean(L, -1);
     lua_pop(L, 1);

@@ -150,6 +150,7 @@ void wb_vm_refill(struct wb_vm *vm)
     vm->spent = vm->nodes_beside = 0;
     vm->trip = WB_TRIP_NONE;
     vm->code = WB_OK;
+    vm->return_line = 0;
     vm->name[0] = vm->trip_text[0] = vm->script[0] = '\0';
     lua_sethook(vm->L, hook, LUA_MASKCOUNT, WB_VM_HOOK_STEP);
 }

@@ -47,6 +47,7 @@ struct wb_knob {
         step; /* min > max: unbounded; step 0: none. BOOL: number is 0 or 1 */
     const char *text, *text_fallback;
     bool secret;               /* its value is kept out of the manifest */
+    int line;                  /* of the script where it is declared; 0: not known */
     const char *const *choice; /* NULL-terminated, or NULL */
 };
 

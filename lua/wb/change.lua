@@ -138,8 +138,8 @@ end
 
 function M.run(kind, method, model, given)
   local plugin = registry.get(kind, method)
-  local self = {plugin = plugin, model = model, step = step.new(kind, method), problems = problems.gather(),
-    results = {}}
+  local self = {plugin = plugin, model = model, step = step.new(kind, method, {models = {model}}),
+    problems = problems.gather(), results = {}}
   if core.type(model) ~= "model" then
     core.fail(("%s: the second argument is a model, not %s"):format(self.step.where, core.type(model)))
   end
@@ -148,10 +148,12 @@ function M.run(kind, method, model, given)
   end
   local own, common = split(given or {}, plugin)
   if common.unlock and not plugin.unlock then core.fail(self.step.where .. " cannot be undone: it has no unlock") end
-  local function warn(text) self.step:warn(text) end
+  local function warn(text, unmatched) self.step:warn(text, unmatched) end
   self.entries = wanted_entries(model, common, warn)
   self.parameters = params.new(specs_of(plugin), own,
     {method = self.step.where, entries = self.entries, layers = model.layers, models = 1, warn = warn})
+  self.parameters.by_layer = plugin.layer ~= nil
+  self.step.parameters = self.parameters
   if plugin.prepare then self.prepared = plugin.prepare({model = model}, self.parameters:whole()) end
 
   local fn = common.unlock and plugin.unlock or plugin.tensor or plugin.layer or plugin.model
@@ -169,10 +171,10 @@ function M.run(kind, method, model, given)
   for key in next, shared do json.params[key] = common[key] end
   local seed = self.parameters.constant.seed
   if type(seed) == "number" then json.seed = seed end
-  if not result then return assemble(self, json) end
+  if not result then return self.step:made(assemble(self, json)) end
   local draft = core.derive(result)
   self.step:finish(draft, json)
-  return draft:freeze()
+  return self.step:made(draft:freeze())
 end
 
 -- wb.inspect: a report, plain Lua tables.

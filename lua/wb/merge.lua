@@ -137,7 +137,7 @@ local function make_parameters(self, merged)
   return params.new(with_seed(self.plugin), self.own, {
     method = self.step.where, entries = merged, layers = self.ref.layers, models = #self.models,
     problems = self.problems,
-    warn = function(text) self.step:warn(text) end,
+    warn = function(text, unmatched) self.step:warn(text, unmatched) end,
   })
 end
 
@@ -303,7 +303,7 @@ end
 
 function M.run(method, given)
   local plugin = registry.get("merge", method)
-  local self = {plugin = plugin, step = step.new("merge", method), problems = problems.gather(), extra = {}}
+  local self = {plugin = plugin, step = step.new("merge", method, given), problems = problems.gather(), extra = {}}
   if type(given) ~= "table" then
     core.fail(self.step.where .. ": the second argument is a table {base=, models={…}, …}")
   end
@@ -321,16 +321,18 @@ function M.run(method, given)
     step = self.step, problems = self.problems}
   check_families(self)
   local wanted = roles.filter(self.common.include, self.common.exclude, core.entries(self.ref),
-    function(text) self.step:warn(text) end)
+    function(text, unmatched) self.step:warn(text, unmatched) end)
   local merged, rest, aliases = sort_entries(self.ref, wanted)
   self.parameters = make_parameters(self, merged)
+  self.parameters.by_layer = plugin.layer ~= nil
+  self.step.parameters = self.parameters
   if plugin.prepare then
     self.prepared = plugin.prepare({base = self.base, models = self.models}, self.parameters:whole())
   end
-  if plugin.model then return run_model(self) end
+  if plugin.model then return self.step:made(run_model(self)) end
   take_extras(self)
   local jobs = plugin.tensor and run_tensors(self, merged) or run_layers(self, merged)
-  return assemble(self, jobs, rest, aliases)
+  return self.step:made(assemble(self, jobs, rest, aliases))
 end
 
 return M

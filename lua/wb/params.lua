@@ -103,15 +103,34 @@ local function is_filters(form)
   return true
 end
 
--- A compiled form: a constant {value =}, or {get = function(info) -> value or nil}.
+-- A compiled form: a constant {value =}, or {get = function(info) -> value or nil}. why tells what gave the value:
+-- a text, or function(info) -> text; none for a plain value.
 local compile
+
+local function why(compiled, info)
+  if type(compiled.why) == "function" then return compiled.why(info) end
+  return compiled.why
+end
+
+-- "roles.q", or "roles.q, list over depth" when what is written there is a form too.
+local function why_inside(label, inner, info)
+  local more = why(inner, info)
+  return more and label .. ", " .. more or label
+end
+
+-- A pattern, role or filter that catches no tensor.
+local function unmatched(spec, kind, text, context)
+  local what = kind == "glob" and "pattern" or kind
+  context.warn(("parameter %s: %s '%s' matches no tensor"):format(spec.name, what, text),
+    {param = spec.name, kind = kind, text = text})
+end
 
 -- Numbers are interpolated; the rest stays until the next one's turn. One layer takes the last, no layer the first.
 local function over_depth(spec, list, context)
   if #list == 0 then refuse(context, "parameter %s of %s is a list of length 0", spec.name, context.method) end
   for _, value in ipairs(list) do checked(spec, value, context) end
   if #list == 1 then return {value = list[1]} end
-  return {get = function(info)
+  return {why = "list over depth", get = function(info)
     if not info.layer then return list[1] end
     local s = context.layers > 1 and info.layer / (context.layers - 1) * (#list - 1) or #list - 1
     local i = math.min(math.floor(s), #list - 1)
@@ -122,7 +141,7 @@ local function over_depth(spec, list, context)
 end
 
 local function by_function(spec, fn, context, index)
-  return {get = function(info)
+  return {why = "function", get = function(info)
     return checked(spec, fn(info.name, info.role, info.layer, context.layers, index), context, info)
   end}
 end
@@ -132,12 +151,23 @@ local function by_filter(spec, list, context, index)
   for i, entry in ipairs(list) do
     item[i] = {filter = entry.filter ~= "*" and entry.filter or nil, form = compile(spec, entry.value, context, index)}
   end
-  return {get = function(info)
+  local function catches(entry, info) return not entry.filter or info.name:find(entry.filter, 1, true) ~= nil end
+  for _, entry in ipairs(item) do
+    local any = false
+    for _, info in ipairs(context.entries) do any = any or catches(entry, info) end
+    if not any then unmatched(spec, "filter", tostring(entry.filter), context) end
+  end
+  local function choose(info)
     for _, entry in ipairs(item) do
-      if not entry.filter or info.name:find(entry.filter, 1, true) then
-        return M.value(entry.form, info)
-      end
+      if catches(entry, info) then return entry end
     end
+  end
+  return {get = function(info)
+    local entry = choose(info)
+    return entry and M.value(entry.form, info)
+  end, why = function(info)
+    local entry = choose(info)
+    return entry and why_inside(entry.filter and "filter " .. entry.filter or "filter *", entry.form, info)
   end}
 end
 
@@ -151,12 +181,12 @@ local function sorted_patterns(form, spec, context, index)
       local compiled = compile(spec, form[key], context, index)
       local any = false
       if context.by_name[key] then
-        exact[key], any = compiled, true
+        exact[key], any = {label = "name " .. key, form = compiled}, true
       else
         for _, info in ipairs(context.entries) do any = any or core.glob(key, info.name) end
-        pattern[#pattern + 1] = {glob = key, form = compiled, literal = roles.literal(key)}
+        pattern[#pattern + 1] = {glob = key, label = "glob " .. key, form = compiled, literal = roles.literal(key)}
       end
-      if not any then context.warn(("parameter %s: pattern '%s' matches no tensor"):format(spec.name, key)) end
+      if not any then unmatched(spec, "glob", key, context) end
     end
   end
   table.sort(pattern, function(a, b)
@@ -171,12 +201,12 @@ local function compile_roles(form, spec, context, index)
   if form == nil then return by_role end
   if type(form) ~= "table" then refuse(context, "parameter %s: roles is a table", spec.name) end
   for _, role in ipairs(ordered.keys(form)) do
-    by_role[role] = compile(spec, form[role], context, index)
+    by_role[role] = {label = "roles." .. tostring(role), form = compile(spec, form[role], context, index)}
     local any = false
     for _, info in ipairs(context.entries) do
       for _, selector in ipairs(context.selectors(info)) do any = any or selector == role end
     end
-    if not any then context.warn(("parameter %s: role '%s' matches no tensor"):format(spec.name, role)) end
+    if not any then unmatched(spec, "role", tostring(role), context) end
   end
   return by_role
 end
@@ -184,25 +214,30 @@ end
 local function by_table(spec, form, context, index)
   local exact, pattern = sorted_patterns(form, spec, context, index)
   local by_role = compile_roles(form.roles, spec, context, index)
-  local default = form.default ~= nil and compile(spec, form.default, context, index) or nil
+  local default = form.default ~= nil and {label = "default", form = compile(spec, form.default, context, index)}
+  local nothing = {form = {}}
   local cache = {}
-  local function choose(info)
+  local function look(info)
     if exact[info.name] then return exact[info.name] end
     for _, p in ipairs(pattern) do
-      if core.glob(p.glob, info.name) then return p.form end
+      if core.glob(p.glob, info.name) then return p end
     end
     for _, selector in ipairs(context.selectors(info)) do
       if by_role[selector] then return by_role[selector] end
     end
-    return default or {}
+    return default or nothing
   end
-  return {get = function(info)
+  local function choose(info)
     local chosen = cache[info.name]
     if not chosen then
-      chosen = choose(info)
+      chosen = look(info)
       cache[info.name] = chosen
     end
-    return M.value(chosen, info)
+    return chosen
+  end
+  return {get = function(info) return M.value(choose(info).form, info) end, why = function(info)
+    local chosen = choose(info)
+    return chosen.label and why_inside(chosen.label, chosen.form, info)
   end}
 end
 
@@ -296,6 +331,59 @@ function Set:remember(info, p)
   end
 end
 
+-- A value as a script would write it.
+local function written(value)
+  if type(value) == "table" then return core.json(M.given_json(value)) end
+  if core.type(value) == "model" then return "model " .. value.path end
+  return shown(value)
+end
+
+-- Values and what gave them, of one parameter of one model for every tensor, into out.texts, out.numbers, out.forms.
+local function map_model(set, entry, compiled, infos, out)
+  local spec, choice = entry.spec, {}
+  for i, value in ipairs(spec.choices or {}) do choice[value] = i - 1 end
+  for i, info in ipairs(infos) do
+    local value = resolve(spec, compiled, set.context, info)
+    local number = value
+    if type(value) == "boolean" then number = value and 1 or 0 end
+    if choice[value] then number = choice[value] end
+    out.numbers[i] = type(number) == "number" and number or false
+    out.texts[i] = value == nil and "nil" or written(value)
+    out.forms[i] = why(compiled, info) or (entry.given and not compiled.get and "value" or "method's default")
+  end
+  return true
+end
+
+-- What parameter `name` comes to for the tensors of set:infos(): a list of {numbers, texts, forms}, one a model, and what
+-- went wrong.
+function Set:map(name)
+  local entry, out, problem = self.entries[name], {}, nil
+  for i, compiled in ipairs(entry.list or {entry.one}) do
+    out[i] = {numbers = {}, texts = {}, forms = {}}
+    local ok, message = pcall(map_model, self, entry, compiled, self:infos(), out[i])
+    if not ok then problem = tostring(message) end
+  end
+  return out, problem
+end
+
+-- The tensors of the map; of a method that sees layers, the layers too, as tensors without a name.
+function Set:infos()
+  if not self.by_layer then return self.context.entries end
+  if not self.with_layers then
+    local list, seen = {}, {}
+    for i, info in ipairs(self.context.entries) do
+      list[i] = info
+      local key = info.layer and ("%s\0%d"):format(info.stack or "", info.layer)
+      if key and not seen[key] then
+        seen[key] = {name = "", role = "", kind = "", layer = info.layer, stack = info.stack}
+      end
+    end
+    for _, key in ipairs(ordered.keys(seen)) do list[#list + 1] = seen[key] end
+    self.with_layers = list
+  end
+  return self.with_layers
+end
+
 -- The same as JSON can hold it: gaps become null.
 function Set:resolved_json()
   if not self.varying then return nil end
@@ -372,9 +460,9 @@ local function raise_all(context, refused)
 end
 
 -- specs: name -> {name, type, default, min, max, choices, per, required}. given: as in the script. context: method (for
--- errors), entries (the tensors at hand), layers, models (how many), warn.
+-- errors), entries (the tensors at hand), layers, models (how many), warn(text, {param, kind, text} of what caught nothing).
 function M.new(specs, given, context)
-  local set = setmetatable({context = context, entries = {}, constant = {}, resolved = {}, layered = {}}, Set)
+  local set = setmetatable({context = context, specs = specs, entries = {}, constant = {}, resolved = {}, layered = {}}, Set)
   context.by_name = {}
   for _, info in ipairs(context.entries) do
     context.by_name[info.name] = info
@@ -394,7 +482,10 @@ function M.new(specs, given, context)
   set.names = ordered.keys(specs)
   for _, name in ipairs(set.names) do
     local entry = attempt(context, refused, compile_all, specs[name], given[name], context)
-    if entry then add_entry(set, name, specs[name], entry) end
+    if entry then
+      entry.given = given[name] ~= nil
+      add_entry(set, name, specs[name], entry)
+    end
   end
   raise_all(context, refused)
   set.meta = {__call = function(_, tensor_name)

@@ -4,10 +4,11 @@ local params = require "wb.params"
 local problems = require "wb.problems"
 local registry = require "wb.registry"
 local sandbox = require "wb.sandbox"
+local step = require "wb.step"
 
 local M = {}
 local opened = {} -- what models were opened as -> {model, used}: kept from run to run while their files stay
-local run         -- {directory, set, knobs, by_name} of the script that runs
+local run         -- {directory, set, knobs, by_name, opened} of the script that runs
 
 M.library = nil
 
@@ -44,13 +45,13 @@ function M.open(path, options)
   lora = lora and resolve(lora)
   local key = ("%s\0%s\0%.17g"):format(real, lora or "", scale)
   local known = opened[key]
-  if known and core.unchanged(known.model) then
-    known.used = true
-    return known.model
+  if not known or not core.unchanged(known.model) then
+    known = {model = core.open(real, lora, scale)}
+    opened[key] = known
   end
-  local model = core.open(real, lora, scale)
-  opened[key] = {model = model, used = true}
-  return model
+  known.used = true
+  if run then run.opened[#run.opened + 1] = {model = known.model, path = path, lora = options.lora, line = core.line()} end
+  return known.model
 end
 
 -- Knobs.
@@ -104,7 +105,7 @@ function M.knob(name, default, options)
     core.fail(("knob '%s': its default is a number, true or false, or a string"):format(name))
   end
   if not run then core.fail("wb.knob is for pipeline scripts") end
-  local knob = {name = name, kind = kind_of[type(default)], default = default, min = options.min, max = options.max,
+  local knob = {name = name, line = core.line(), kind = kind_of[type(default)], default = default, min = options.min, max = options.max,
     step = options.step, choices = options.choices, doc = options.doc, secret = options.secret}
   local known = run.by_name[name]
   if known then
@@ -158,7 +159,8 @@ local function place(name, text)
     line = line + 1
     if content:find("^return%f[%W]") then returns, number = returns + 1, line end
   end
-  return returns == 1 and ("%s:%d: "):format(name, number) or name .. ": "
+  if returns == 1 then return ("%s:%d: "):format(name, number), name, number end
+  return name .. ": ", name, 0
 end
 
 local function execute(name, text, sets)
@@ -179,14 +181,16 @@ end
 -- Run a script. Gives the model and the knobs; the knobs and problems are there after a failure too.
 function M.run(name, text, sets, directory)
   local outer = run
-  run = {directory = directory, knobs = {}, by_name = {}, set = {}, set_order = {}}
+  run = {directory = directory, knobs = {}, by_name = {}, set = {}, set_order = {}, opened = {}}
   problems.reset()
+  step.reset()
   registry.reload()
   math.randomseed(42)
   M.last = run
   local ok, model = pcall(execute, name, text, sets)
   run = outer
   if not ok then error(model, 0) end
+  M.last.model = model
   forget()
   return model
 end
@@ -195,5 +199,19 @@ end
 function M.knobs() return M.last and M.last.knobs or {} end
 
 function M.problems() return problems.list() end
+
+-- Models the script opened, each once: {model, path, line}; a LoRA is part of the path.
+function M.opened()
+  local list = {}
+  for _, item in ipairs(M.last and M.last.opened or {}) do
+    local known = false
+    for _, other in ipairs(list) do known = known or other.model == item.model end
+    if not known then
+      local path = item.lora and item.path .. "+" .. item.lora or item.path
+      list[#list + 1] = {model = item.model, path = path, line = item.line}
+    end
+  end
+  return list
+end
 
 return M

@@ -3,11 +3,14 @@ local core = require "wb.core"
 
 local M = {}
 local MOST = 50
-local all = {} -- of the pipeline that runs
+local all = {}      -- of the pipeline that runs
+local lines_of = {} -- where in its script
 
-function M.reset() all = {} end
+function M.reset() all, lines_of = {}, {} end
 
 function M.list() return all end
+
+function M.lines() return lines_of end
 
 local Gather = {}
 Gather.__index = Gather
@@ -27,7 +30,11 @@ function Gather:any() return #self.texts > 0 end
 function Gather:raise(where)
   local n = #self.texts
   if n == 0 then return end
-  for _, text in ipairs(self.texts) do all[#all + 1] = where .. ": " .. text end
+  local line = core.line()
+  for _, text in ipairs(self.texts) do
+    all[#all + 1] = where .. ": " .. text
+    lines_of[#all] = line
+  end
   if n == 1 then core.fail(where .. ": " .. self.texts[1]) end
   local lines = {("%s: %d problems"):format(where, n)}
   for i = 1, math.min(n, MOST) do lines[#lines + 1] = "  " .. self.texts[i] end

@@ -44,7 +44,8 @@ function M.matches(item, info)
   return false
 end
 
--- A filter from include and exclude lists: function(info) -> bool. warn is told of items that catch nothing.
+-- A filter from include and exclude lists: function(info) -> bool. warn(text, {param, kind, text}) is told of items that
+-- catch nothing.
 function M.filter(include, exclude, entries, warn)
   if not include and not exclude then return function() return true end end
   local function caught(list, label)
@@ -54,7 +55,10 @@ function M.filter(include, exclude, entries, warn)
       for _, info in ipairs(entries) do
         if M.matches(item, info) then set[info.name], any = true, true end
       end
-      if not any then warn(("%s: pattern '%s' matches no tensor"):format(label, item)) end
+      if not any then
+        warn(("%s: pattern '%s' matches no tensor"):format(label, item),
+          {param = label, kind = is_pattern(item) and "glob" or "role", text = item})
+      end
     end
     return set
   end

@@ -101,8 +101,17 @@ local function make_piece(i, item, self)
   return piece
 end
 
+-- The models of a list as far as it is one.
+function M.models(list)
+  local models = {}
+  for _, item in ipairs(type(list) == "table" and list or {}) do
+    if type(item) == "table" and core.type(item.model) == "model" then models[#models + 1] = item.model end
+  end
+  return models
+end
+
 function M.run(list)
-  local self, gather = step.new("stack", "stack"), problems.gather()
+  local self, gather = step.new("stack", "stack", {models = M.models(list)}), problems.gather()
   self.where = "wb.stack"
   if type(list) ~= "table" or #list == 0 then
     core.fail("wb.stack takes a list of {model = …, layers = {first, last}}")
@@ -136,7 +145,7 @@ function M.run(list)
     end
   end
   self:finish(draft, {params = {slices = slices}})
-  return draft:freeze()
+  return self:made(draft:freeze())
 end
 
 -- m:keep_layers{0, 1, 3}: these layers in this order, renumbered.
