@@ -418,6 +418,26 @@ static bool emit(struct compiler *c, struct wb_node *n)
     }
 }
 
+/* One operand after the other, so that few registers are in use at once. */
+static bool emit_gram(struct compiler *c, size_t i)
+{
+    const struct wb_node *n = c->p->drain[i]->held->node;
+
+    for (size_t k = 0; k < n->n_in; k++) {
+        struct wb_instr *instr;
+        uint32_t reg;
+
+        if (!emit(c, n->in[k]) || !in_register(c, n->in[k], &reg))
+            return false;
+        instr = add_instr(c, WB_CODE_DRAIN, 0);
+        if (instr == NULL)
+            return false;
+        instr->a = reg;
+        instr->drain = i;
+    }
+    return true;
+}
+
 static bool emit_drain(struct compiler *c, size_t i)
 {
     struct wb_drain *drain = c->p->drain[i];
@@ -426,6 +446,8 @@ static bool emit_drain(struct compiler *c, size_t i)
 
     if (drain->kind == WB_DRAIN_COPY)
         return slot_of(c, drain->in[0], &drain->slot);
+    if (drain->kind == WB_DRAIN_GRAM)
+        return emit_gram(c, i);
     for (int k = 0; k < 2 && drain->in[k] != NULL; k++)
         if (!emit(c, drain->in[k]) || !in_register(c, drain->in[k], &reg[k]))
             return false;

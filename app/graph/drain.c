@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/graph/keys.h"
+#include "app/graph/measure.h"
 
 static bool keeps_bytes(const struct wb_drain *d)
 {
@@ -68,16 +69,17 @@ bool wb_drain_start_span(const struct wb_program *p, struct wb_work *w, size_t s
         struct wb_drain *d = p->drain[i];
         size_t columns = (size_t)p->geometry.columns;
 
-        if (d->kind != WB_DRAIN_REDUCE_COLUMNS)
+        if (!wb_drain_has_spans(d))
             continue;
-        d->columns[span] = calloc(columns + 1, sizeof(double));
+        d->columns[span] =
+            d->kind == WB_DRAIN_GRAM ? wb_measure_span(d) : calloc(columns + 1, sizeof(double));
         if (d->columns[span] == NULL)
             return wb_fail(err, WB_ENOMEM, "no memory for sums of %zu columns", columns);
-        for (size_t c = 0; c < columns; c++)
+        w->state[i].columns = d->columns[span];
+        for (size_t c = 0; d->kind != WB_DRAIN_GRAM && c < columns; c++)
             d->columns[span][c] = d->op == WB_REDUCE_MIN   ? INFINITY
                                   : d->op == WB_REDUCE_MAX ? -INFINITY
                                                            : 0;
-        w->state[i].columns = d->columns[span];
     }
     return true;
 }
@@ -313,6 +315,12 @@ void wb_drain_feed(const struct wb_program *p, struct wb_work *w, size_t i, size
         break;
     case WB_DRAIN_HISTOGRAM:
         feed_histogram(d, n, x);
+        break;
+    case WB_DRAIN_BINS:
+        wb_measure_bins(d, n, x);
+        break;
+    case WB_DRAIN_GRAM:
+        wb_measure_gram(d, s, n, x);
         break;
     case WB_DRAIN_FIND:
         feed_find(d, s, n, at, x);

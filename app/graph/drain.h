@@ -32,6 +32,12 @@ struct wb_work {
     const struct wb_node *bad_node; /* the guard that fired */
 };
 
+/* Is it gathered over stretches of tiles, in order, rather than tile by tile? */
+static inline bool wb_drain_has_spans(const struct wb_drain *d)
+{
+    return d->kind == WB_DRAIN_REDUCE_COLUMNS || d->kind == WB_DRAIN_GRAM;
+}
+
 /* Before a tile. */
 void wb_drain_start(const struct wb_program *p, struct wb_work *w);
 /* Room for the bytes that the tile writes. */

@@ -83,6 +83,8 @@ bool wb_held_is_local(const struct wb_node *node)
     switch ((enum wb_op)node->op) {
     case WB_OP_REDUCE:
         return node->in[0]->domain == WB_SMALL && node->in[node->n_in - 1]->domain == WB_SMALL;
+    case WB_OP_HISTOGRAM:
+    case WB_OP_GRAM:
     case WB_OP_SELECT:
     case WB_OP_SELECT_ROWS:
     case WB_OP_HOLD:

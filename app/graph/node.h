@@ -112,6 +112,16 @@ struct wb_node *wb_node_per_column(struct wb_node *v, const struct wb_shape *sha
 struct wb_node *wb_node_reduce(enum wb_reduce op, enum wb_axis axis, struct wb_node *a,
                                struct wb_node *b, struct wb_err *err);
 
+/* How the entries of a are spread: SMALL [bins + 5] = entries in each bin, then below and above all
+ * bins, zeros, NaN, infinities; a bin holds finite entries that are not 0. Bin i is
+ * [low + i w, low + (i + 1) w), the last one has high too; log: the same of log2 |entry| between
+ * log2 low and log2 high. low and high are 0-d. bins: 1 .. 1024. */
+struct wb_node *wb_node_histogram(struct wb_node *a, struct wb_node *low, struct wb_node *high,
+                                  uint64_t bins, bool log, struct wb_err *err);
+/* Sums of products of n tensors (1 .. 512) of one shape, each with each, in one pass: SMALL [n, n].
+ * An entry that is not finite spreads. */
+struct wb_node *wb_node_gram(struct wb_node *const *a, size_t n, struct wb_err *err);
+
 /* Selection. The k-th largest key (k from 1) among all entries of the n tensors a[] together, by
  * magnitude or (by_value) signed value: SMALL [3] = value, list position and flat index of the
  * last entry equal to it that belongs to the k largest (ties: lower position first, then lower

@@ -38,6 +38,8 @@ enum wb_op {
     WB_OP_VIEW,
     /* held, by streaming over the inputs */
     WB_OP_REDUCE,
+    WB_OP_HISTOGRAM,
+    WB_OP_GRAM,
     WB_OP_SELECT,
     WB_OP_SELECT_ROWS,
     WB_OP_HOLD,
@@ -95,7 +97,7 @@ struct wb_node {
             char *model, *tensor;
         } guard;
         struct wb_view view;
-        uint64_t index; /* item, position of top, rank, axis of cat and gather_by */
+        uint64_t index; /* item, position of top, rank, axis of cat and gather_by, bins */
     } u;
     size_t n_in;
     struct wb_node *in[];

@@ -54,7 +54,7 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
     p->table = table;
     p->verified = verified;
     for (size_t i = 0; i < drains; i++) {
-        p->spans = p->spans || drain[i]->kind == WB_DRAIN_REDUCE_COLUMNS;
+        p->spans = p->spans || wb_drain_has_spans(drain[i]);
         place_keys(p, drain[i]);
     }
     p->units = p->geometry.tiles;

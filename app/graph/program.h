@@ -31,6 +31,8 @@ enum wb_drain_kind {
     WB_DRAIN_HOLD,           /* buffer */
     WB_DRAIN_BRACKET,        /* keys: counts against [low, high] a tile, and the keys between */
     WB_DRAIN_HISTOGRAM,      /* of key >> 16, or of the low 16 bits where the high ones are `low` */
+    WB_DRAIN_BINS,           /* histogram: of the held node's bins (app/graph/measure.h) */
+    WB_DRAIN_GRAM,           /* partial: sums of products of the held node's operands, by span */
     WB_DRAIN_FIND,           /* found: flat index of the nth key equal to `low` in the tile */
 };
 
@@ -52,8 +54,9 @@ struct wb_drain {
     struct wb_key_tile *tile;
     _Atomic uint64_t *listed; /* keys listed by all tiles; over list_max the lists are given up */
     uint64_t list_max;
-    _Atomic uint64_t *histogram; /* 65536 */
+    _Atomic uint64_t *histogram; /* 65536; of BINS its own, owned */
     uint32_t low, high;
+    double range[3]; /* of BINS: from, to, bins / (to - from) */
     uint64_t nth, *found;
     uint64_t k; /* of SELECT_ROWS */
     struct wb_output *output;

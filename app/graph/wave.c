@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "app/graph/cache.h"
+#include "app/graph/drain.h"
 #include "app/graph/jobs.h"
+#include "app/graph/measure.h"
 #include "app/graph/node_impl.h"
 #include "app/graph/select.h"
 
@@ -133,6 +135,10 @@ static void finish_drain(const struct wave *w, const struct wb_pass *pass, struc
     case WB_DRAIN_REDUCE_COLUMNS:
         finish_columns(d, g, WB_SPANS);
         break;
+    case WB_DRAIN_BINS:
+    case WB_DRAIN_GRAM:
+        wb_measure_finish(d, g);
+        break;
     default:
         break;
     }
@@ -147,6 +153,7 @@ static void free_drain(struct wb_drain *d)
     for (size_t s = 0; d->columns != NULL && s < WB_SPANS; s++)
         free(d->columns[s]);
     free(d->columns);
+    free(d->histogram);
     free(d->partial);
     free(d);
 }
@@ -234,7 +241,7 @@ static bool add_drain(struct wave *w, struct wb_drain *d, const struct wb_shape 
     struct wb_pass like = { .shape = *shape,
                             .extent = extent,
                             .copy = d->kind == WB_DRAIN_COPY,
-                            .spans = d->kind == WB_DRAIN_REDUCE_COLUMNS,
+                            .spans = wb_drain_has_spans(d),
                             .about = about(d->in[0]) };
     struct wb_pass *pass = find_pass(job, &like);
     struct wb_drain **more;
@@ -295,6 +302,16 @@ static bool start_reduce(struct wave *w, struct wb_held *held)
         return out_of_memory(w);
     }
     return add_drain(w, d, &n->in[0]->shape, extent_of(w));
+}
+
+static bool start_measure(struct wave *w, struct wb_held *held)
+{
+    struct wb_drain *d;
+
+    if (!room_small(w, held))
+        return false;
+    d = wb_measure_drain(held, &w->jobs->table);
+    return d != NULL ? add_drain(w, d, &held->node->in[0]->shape, extent_of(w)) : out_of_memory(w);
 }
 
 static bool start_select_rows(struct wave *w, struct wb_held *held)
@@ -394,6 +411,9 @@ static bool start_held(struct wave *w, struct wb_held *held)
     switch ((enum wb_op)held->node->op) {
     case WB_OP_REDUCE:
         return start_reduce(w, held);
+    case WB_OP_HISTOGRAM:
+    case WB_OP_GRAM:
+        return start_measure(w, held);
     case WB_OP_SELECT:
         return start_select(w, held);
     case WB_OP_SELECT_ROWS:
