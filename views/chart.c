@@ -162,7 +162,7 @@ struct bars {
     int label_cols, count_cols;
 };
 
-static uint64_t line_count(const struct wb_histogram *h, const struct bars *b, size_t line)
+static uint64_t line_count(const struct wb_histogram_chart *h, const struct bars *b, size_t line)
 {
     uint64_t sum = 0;
 
@@ -172,7 +172,7 @@ static uint64_t line_count(const struct wb_histogram *h, const struct bars *b, s
 }
 
 /* The middle of a line's bins. */
-static const char *line_label(const struct wb_histogram *h, const struct bars *b, size_t line,
+static const char *line_label(const struct wb_histogram_chart *h, const struct bars *b, size_t line,
                               char *out, size_t size)
 {
     size_t first = line * b->joined, end = first + b->joined;
@@ -185,7 +185,7 @@ static const char *line_label(const struct wb_histogram *h, const struct bars *b
     return wb_number(out, size, middle);
 }
 
-static struct bars measure(const struct wb_histogram *h, int rows)
+static struct bars measure(const struct wb_histogram_chart *h, int rows)
 {
     size_t lines = rows > 1 ? (size_t)rows - 1 : 1;
     struct bars b = { .joined = (h->bins + lines - 1) / lines };
@@ -203,14 +203,14 @@ static struct bars measure(const struct wb_histogram *h, int rows)
     return b;
 }
 
-static double bar_share(const struct wb_histogram *h, uint64_t count, uint64_t most)
+static double bar_share(const struct wb_histogram_chart *h, uint64_t count, uint64_t most)
 {
     if (most == 0)
         return 0;
     return h->log ? log1p((double)count) / log1p((double)most) : (double)count / (double)most;
 }
 
-static void draw_footer(struct wb_canvas *cv, int row, const struct wb_histogram *h)
+static void draw_footer(struct wb_canvas *cv, int row, const struct wb_histogram_chart *h)
 {
     const struct {
         const char *name;
@@ -228,7 +228,7 @@ static void draw_footer(struct wb_canvas *cv, int row, const struct wb_histogram
         }
 }
 
-void wb_histogram_draw(struct wb_canvas *cv, const struct wb_histogram *h)
+void wb_histogram_draw(struct wb_canvas *cv, const struct wb_histogram_chart *h)
 {
     struct bars b = measure(h, cv->rows);
     int bar = b.label_cols + 2, bar_cols = cv->cols - bar - 1 - b.count_cols;

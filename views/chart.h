@@ -42,7 +42,7 @@ double wb_slider_at(int width, int col);
 void wb_progress_draw(struct wb_canvas *cv, int row, int col, int width, double share);
 
 /* Counts in bins of equal width over [min, max]; what lies outside is counted apart. */
-struct wb_histogram {
+struct wb_histogram_chart {
     const uint64_t *count; /* bins of them; borrowed */
     size_t bins;
     double min, max;            /* of the first and the last bin's outer edges */
@@ -52,6 +52,6 @@ struct wb_histogram {
 
 /* A bin a line ("-0.0500 |####      181,204"), neighbours joined when there are fewer lines; the
  * last line tells the scale and the outliers. Fills the window. */
-void wb_histogram_draw(struct wb_canvas *cv, const struct wb_histogram *h);
+void wb_histogram_draw(struct wb_canvas *cv, const struct wb_histogram_chart *h);
 
 #endif

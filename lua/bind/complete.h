@@ -17,7 +17,7 @@
  * last three as wb_vm_plugins gives them. Owned (cJSON_Delete); may be shared by threads that only read it. */
 cJSON *wb_vm_complete_data(struct wb_vm *vm, struct wb_err *err);
 
-struct wb_candidate {
+struct wb_completion_item {
     const char *text;   /* what stands there when it is taken */
     const char *detail; /* a signature, a default with its range, a kind; or "" */
     const char *doc;    /* a sentence, or "" */
@@ -25,7 +25,7 @@ struct wb_candidate {
 
 struct wb_completion {
     size_t first, last; /* bytes of the text that a candidate replaces */
-    struct wb_candidate *item;
+    struct wb_completion_item *item;
     size_t items;
     struct wb_arena arena;
 };

@@ -11,8 +11,8 @@
 #include "app/core/err.h"
 #include "lua/bind/vm.h"
 
-/* Replace bytes [first, last) of the text by `text` (owned, wb_edit_free). */
-struct wb_edit {
+/* Replace bytes [first, last) of the text by `text` (owned, wb_text_edit_free). */
+struct wb_text_edit {
     size_t first, last;
     char *text;
     int line; /* of the changed text, where the cursor should go; from 1 */
@@ -22,12 +22,12 @@ struct wb_edit {
  * `return EXPR` becomes `local name = EXPR`, and the step is returned. plugin: its entry in wb_vm_plugins, whose
  * parameters are filled in with defaults. A merge gets the model as its base and first model, to be completed. For
  * an empty text the result is a whole script. WB_EARG: the text has no return to put it before. */
-bool wb_edit_insert_step(const char *text, size_t n, const cJSON *plugin, struct wb_edit *out,
+bool wb_edit_insert_step(const char *text, size_t n, const cJSON *plugin, struct wb_text_edit *out,
                          struct wb_err *err);
 /* The value of a knob as the default in wb.knob("name", DEFAULT, …). WB_ENOTFOUND: no such call; WB_EARG: its
  * default is no plain number, boolean or string. */
-bool wb_edit_knob(const char *text, size_t n, const struct wb_knob *knob, struct wb_edit *out,
+bool wb_edit_knob(const char *text, size_t n, const struct wb_knob *knob, struct wb_text_edit *out,
                   struct wb_err *err);
-void wb_edit_free(struct wb_edit *edit);
+void wb_text_edit_free(struct wb_text_edit *edit);
 
 #endif
