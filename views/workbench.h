@@ -12,7 +12,7 @@
 struct wb_workbench_options {
     const struct wb_arch_set *families;
     const char *share_dir;
-    char *const *open; /* models and pipelines; none: the session that was left */
+    const char *const *open; /* models and pipelines; none: the session that was left */
     size_t opens;
     const char *color;      /* as wb_term_options */
     const char *colormap;   /* "viridis", "grey"; NULL: as configured */

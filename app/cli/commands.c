@@ -13,9 +13,19 @@
 #include "app/tensor/kernels.h"
 
 const struct wb_cli_command *const wb_cli_commands[] = {
-    &wb_cmd_show, &wb_cmd_tensors,  &wb_cmd_diff,   &wb_cmd_similarity,
-    &wb_cmd_run,  &wb_cmd_plugins,  &wb_cmd_verify, &wb_cmd_heads,
-    &wb_cmd_eval, &wb_cmd_generate, &wb_cmd_help,   NULL,
+    &wb_cmd_workbench,
+    &wb_cmd_show,
+    &wb_cmd_tensors,
+    &wb_cmd_diff,
+    &wb_cmd_similarity,
+    &wb_cmd_run,
+    &wb_cmd_plugins,
+    &wb_cmd_verify,
+    &wb_cmd_heads,
+    &wb_cmd_eval,
+    &wb_cmd_generate,
+    &wb_cmd_help,
+    NULL,
 };
 
 /* Commands by name */
@@ -39,8 +49,10 @@ const char *wb_cli_suggest(const char *name)
 
 void wb_cli_overview(FILE *out)
 {
-    fputs("usage: weightbench COMMAND [OPTION]... [ARGUMENT]...\n\n"
-          "Look inside transformer checkpoints, merge, protect and compress them.\n\n",
+    fputs("usage: weightbench [OPTION]... [MODEL|PIPELINE]...\n"
+          "       weightbench COMMAND [OPTION]... [ARGUMENT]...\n\n"
+          "Look inside transformer checkpoints, merge, protect and compress them: on screens, or "
+          "with\none of the commands.\n\n",
           out);
     for (const struct wb_cli_command *const *c = wb_cli_commands; *c != NULL; c++)
         if (!(*c)->later)
@@ -134,22 +146,22 @@ static int run_command(const struct wb_cli_command *command, int argc, char **ar
     return code;
 }
 
-/* No command, but a model or a pipeline: the screens would open them. */
+/* A first word that is no command: a model or a pipeline for the screens, or a mistake. */
+static bool may_be_opened(const char *word)
+{
+    return word[0] == '-' || wb_is_dir(word) || wb_is_file(word) || strchr(word, '/') != NULL ||
+           strchr(word, '.') != NULL;
+}
+
 static int no_command(const char *word)
 {
     const char *near = wb_cli_suggest(word);
 
-    if (wb_is_dir(word) || wb_is_file(word) || strchr(word, '/') != NULL) {
-        wb_cli_say("the screens of the workbench are not in this version; "
-                   "try 'weightbench show %s', or 'weightbench run' for a pipeline",
-                   word);
-    } else {
-        wb_cli_say("there is no command '%s'%s%s%s", word, near != NULL ? "; did you mean '" : "",
-                   near != NULL ? near : "", near != NULL ? "'?" : "");
-        fputs("usage: weightbench COMMAND [OPTION]... [ARGUMENT]...; 'weightbench help' lists the "
-              "commands\n",
-              stderr);
-    }
+    wb_cli_say("there is no command '%s'%s%s%s", word, near != NULL ? "; did you mean '" : "",
+               near != NULL ? near : "", near != NULL ? "'?" : "");
+    fputs("usage: weightbench COMMAND [OPTION]... [ARGUMENT]...; 'weightbench help' lists the "
+          "commands\n",
+          stderr);
     return WB_EXIT_USAGE;
 }
 
@@ -160,27 +172,17 @@ static int dispatch(int argc, char **argv, const struct wb_cli_host *host)
 
     if (command != NULL)
         return run_command(command, argc - 2, argv + 2, host);
-    if (word == NULL) {
-        wb_cli_say("the screens of the workbench are not in this version; use one of the commands");
-        wb_cli_overview(stderr);
-        return WB_EXIT_USAGE;
-    }
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+    if (word != NULL && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
         wb_cli_overview(stdout);
         return WB_EXIT_DONE;
     }
-    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+    if (word != NULL && (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)) {
         wb_cli_version(stdout);
         return WB_EXIT_DONE;
     }
-    if (word[0] == '-') {
-        wb_cli_say("unknown option %s", word);
-        fputs("usage: weightbench COMMAND [OPTION]... [ARGUMENT]...; 'weightbench help' lists the "
-              "commands\n",
-              stderr);
-        return WB_EXIT_USAGE;
-    }
-    return no_command(word);
+    if (word != NULL && !may_be_opened(word))
+        return no_command(word);
+    return run_command(&wb_cmd_workbench, argc - 1, argv + 1, host);
 }
 
 int wb_cli_main(int argc, char **argv, const struct wb_cli_host *host)
