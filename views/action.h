@@ -7,79 +7,78 @@
 #define WB_VIEWS_ACTION_H
 
 /* Handled by the frame, in every view. */
-#define WB_ACTIONS_FRAME(X)                                                              \
-    X(COMMAND, ":", "command", "type a command")                                         \
-    X(HELP, "? F1", "help", "help for this view")                                        \
-    X(SCREEN_NEXT, "]", "next-screen", "next screen")                                    \
-    X(SCREEN_PREVIOUS, "[", "previous-screen", "previous screen")                        \
-    X(BACK, "Esc Backspace", "back", "back to where you came from")                      \
-    X(CLOSE, "q", "close", "close this view; the last one quits")                        \
-    X(QUIT, "Q", "quit", "quit; asks when a run is at work or a pipeline is not saved")  \
-    X(CANCEL, "C-c", "cancel", "cancel the work of this view; never quits")              \
-    X(SUSPEND, "C-z", "suspend", "back to the shell; fg returns")                        \
-    X(REPAINT, "C-l", "repaint", "draw the whole screen anew")                           \
-    X(MESSAGES, "L", "messages", "the log: what was said so far")                        \
-    X(SEARCH, "/", "search", "search as you type")                                       \
-    X(MATCH_NEXT, "n", "next-match", "next match")                                       \
+#define WB_ACTIONS_FRAME(X)                                                             \
+    X(COMMAND, ":", "command", "type a command")                                        \
+    X(HELP, "? F1", "help", "help for this view")                                       \
+    X(SCREEN_NEXT, "]", "next-screen", "next screen")                                   \
+    X(SCREEN_PREVIOUS, "[", "previous-screen", "previous screen")                       \
+    X(BACK, "Esc Backspace", "back", "back to where you came from")                     \
+    X(CLOSE, "q", "close", "close this view; the last one quits")                       \
+    X(QUIT, "Q", "quit", "quit; asks when a run is at work or a pipeline is not saved") \
+    X(CANCEL, "C-c", "cancel", "cancel the work of this view; never quits")             \
+    X(SUSPEND, "C-z", "suspend", "back to the shell; fg returns")                       \
+    X(REPAINT, "C-l", "repaint", "draw the whole screen anew")                          \
+    X(MESSAGES, "L", "messages", "the log: what was said so far")                       \
+    X(SEARCH, "/", "search", "search as you type")                                      \
+    X(MATCH_NEXT, "n", "next-match", "next match")                                      \
     X(MATCH_PREVIOUS, "N", "previous-match", "previous match")
 
 /* Meanings that views share; never given another one. */
-#define WB_ACTIONS_SHARED(X)                                                             \
-    X(UP, "k Up", "up", "move up")                                                       \
-    X(DOWN, "j Down", "down", "move down")                                               \
-    X(LEFT, "h Left", "left", "move left")                                               \
-    X(RIGHT, "l Right", "right", "move right")                                           \
-    X(FIRST, "g Home", "first", "to the first")                                          \
-    X(LAST, "G End", "last", "to the last")                                              \
-    X(PAGE_DOWN, "PgDn", "page-down", "a page down")                                     \
-    X(PAGE_UP, "PgUp", "page-up", "a page up")                                           \
-    X(HALF_DOWN, "C-d", "half-down", "half a page down")                                 \
-    X(HALF_UP, "C-u", "half-up", "half a page up")                                       \
-    X(PANE_NEXT, "Tab", "next-pane", "next pane")                                        \
-    X(PANE_PREVIOUS, "S-Tab", "previous-pane", "previous pane")                          \
-    X(OPEN, "Enter", "open", "open what is under the cursor")                            \
-    X(MARK, "Space", "mark", "mark or unmark")                                           \
-    X(MARK_ALL, "a", "mark-all", "mark all")                                             \
-    X(UNMARK_ALL, "A", "unmark-all", "unmark all")                                       \
-    X(SORT, "s", "sort", "sort by the next column")                                      \
-    X(SORT_REVERSE, "S", "sort-reverse", "reverse the order")                            \
-    X(UNDO, "u", "undo", "undo")                                                         \
-    X(REDO, "C-r", "redo", "redo")                                                       \
-    X(DELETE, "d", "delete", "delete or close what is under the cursor")                 \
-    X(EDIT, "e", "edit", "edit")                                                         \
-    X(RUN, "r", "run", "run the pipeline into a checkpoint")                             \
-    X(ZOOM_IN, "z", "zoom-in", "zoom in")                                                \
-    X(ZOOM_OUT, "Z", "zoom-out", "zoom out")                                             \
-    X(RANGE, "f", "range", "fixed or automatic range")                                   \
-    X(COPY, "y", "copy", "copy the value or name to the clipboard")                      \
-    X(FILTER, "F", "filter", "show only names that match a glob")                        \
-    X(METRIC, "t", "metric", "next metric or statistic")                                 \
-    X(MODE, "m", "mode", "next way of looking at it")                                    \
+#define WB_ACTIONS_SHARED(X)                                             \
+    X(UP, "k Up", "up", "move up")                                       \
+    X(DOWN, "j Down", "down", "move down")                               \
+    X(LEFT, "h Left", "left", "move left")                               \
+    X(RIGHT, "l Right", "right", "move right")                           \
+    X(FIRST, "g Home", "first", "to the first")                          \
+    X(LAST, "G End", "last", "to the last")                              \
+    X(PAGE_DOWN, "PgDn", "page-down", "a page down")                     \
+    X(PAGE_UP, "PgUp", "page-up", "a page up")                           \
+    X(HALF_DOWN, "C-d", "half-down", "half a page down")                 \
+    X(HALF_UP, "C-u", "half-up", "half a page up")                       \
+    X(PANE_NEXT, "Tab", "next-pane", "next pane")                        \
+    X(PANE_PREVIOUS, "S-Tab", "previous-pane", "previous pane")          \
+    X(OPEN, "Enter", "open", "open what is under the cursor")            \
+    X(MARK, "Space", "mark", "mark or unmark")                           \
+    X(MARK_ALL, "a", "mark-all", "mark all")                             \
+    X(UNMARK_ALL, "A", "unmark-all", "unmark all")                       \
+    X(SORT, "s", "sort", "sort by the next column")                      \
+    X(SORT_REVERSE, "S", "sort-reverse", "reverse the order")            \
+    X(UNDO, "u", "undo", "undo")                                         \
+    X(REDO, "C-r", "redo", "redo")                                       \
+    X(DELETE, "d", "delete", "delete or close what is under the cursor") \
+    X(EDIT, "e", "edit", "edit")                                         \
+    X(RUN, "r", "run", "run the pipeline into a checkpoint")             \
+    X(ZOOM_IN, "z", "zoom-in", "zoom in")                                \
+    X(ZOOM_OUT, "Z", "zoom-out", "zoom out")                             \
+    X(RANGE, "f", "range", "fixed or automatic range")                   \
+    X(COPY, "y", "copy", "copy the value or name to the clipboard")      \
+    X(FILTER, "F", "filter", "show only names that match a glob")        \
+    X(METRIC, "t", "metric", "next metric or statistic")                 \
+    X(MODE, "m", "mode", "next way of looking at it")                    \
     X(EXPORT, "x", "export", "write what is shown as SVG or CSV")
 
 /* Of single views; more are added beside the view that needs them. */
-#define WB_ACTIONS_VIEWS(X)                                                              \
-    X(MODEL_OPEN, "o", "open-model", "open a model: a path or a name in the hub cache")  \
-    X(MODEL_RENAME, "R", "rename", "rename the model under the cursor")                  \
-    X(MODEL_RELOAD, "C-e", "reload", "open the model anew from its files")               \
-    X(KNOB_TYPE, "=", "set-knob", "type a value for the knob")                           \
-    X(STEP_INSERT, "i", "insert-step", "insert a step from the list of plugins")         \
-    X(SAVE, "w", "save", "save the pipeline")                                            \
-    X(SETTING_KEEP, "K", "keep-setting", "keep the knobs as a named setting")            \
-    X(SETTING_COMPARE, "b", "compare-setting", "A/B: flip between two settings")         \
-    X(EXTERNAL_EDITOR, "E", "external-editor", "edit in $EDITOR")                        \
-    X(JUMP, "J", "jump", "jump to the line or tensor it is about")                       \
+#define WB_ACTIONS_VIEWS(X)                                                             \
+    X(MODEL_OPEN, "o", "open-model", "open a model: a path or a name in the hub cache") \
+    X(MODEL_RENAME, "R", "rename", "rename the model under the cursor")                 \
+    X(MODEL_RELOAD, "C-e", "reload", "open the model anew from its files")              \
+    X(KNOB_TYPE, "=", "set-knob", "type a value for the knob")                          \
+    X(STEP_INSERT, "i", "insert-step", "insert a step from the list of plugins")        \
+    X(SAVE, "w", "save", "save the pipeline")                                           \
+    X(SETTING_KEEP, "K", "keep-setting", "keep the knobs as a named setting")           \
+    X(SETTING_COMPARE, "b", "compare-setting", "A/B: flip between two settings")        \
+    X(EXTERNAL_EDITOR, "E", "external-editor", "edit in $EDITOR")                       \
+    X(JUMP, "J", "jump", "jump to the line or tensor it is about")                      \
     X(EXACT, "c", "exact", "compute exactly now, not on a sample")
 
-#define WB_ACTIONS(X) \
-    WB_ACTIONS_FRAME(X) WB_ACTIONS_SHARED(X) WB_ACTIONS_VIEWS(X)
+#define WB_ACTIONS(X) WB_ACTIONS_FRAME(X) WB_ACTIONS_SHARED(X) WB_ACTIONS_VIEWS(X)
 
 enum wb_action {
     WB_ACTION_NONE,
 #define WB_ACTION_ID(id, keys, name, doc) WB_ACTION_##id,
     WB_ACTIONS(WB_ACTION_ID)
 #undef WB_ACTION_ID
-    WB_ACTION_COUNT
+        WB_ACTION_COUNT
 };
 
 struct wb_action_info {

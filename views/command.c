@@ -195,8 +195,8 @@ static bool run_map(struct wb_frame *f, int argc, char **argv, struct wb_err *er
         if (i == f->screens)
             return wb_fail(err, WB_EARG, "there is no screen '%s'", argv[2]);
     }
-    return wb_keymap_bind(&f->keymap, argc > 2 ? argv[2] : NULL, argv[0],
-                          argc > 1 ? argv[1] : NULL, err);
+    return wb_keymap_bind(&f->keymap, argc > 2 ? argv[2] : NULL, argv[0], argc > 1 ? argv[1] : NULL,
+                          err);
 }
 
 static bool set_switch(const char *value, bool *on, struct wb_err *err)
@@ -221,16 +221,16 @@ static bool run_set(struct wb_frame *f, int argc, char **argv, struct wb_err *er
     if (strcmp(name, "colormap") == 0) {
         if (strcmp(value, "viridis") != 0 && strcmp(value, "grey") != 0)
             return wb_fail(err, WB_EARG, "colormap is viridis or grey, not '%s'", value);
-        wb_theme_set_colormap(&f->theme,
-                              value[0] == 'g' ? WB_COLORMAP_GREY : WB_COLORMAP_VIRIDIS);
+        wb_theme_set_colormap(&f->theme, value[0] == 'g' ? WB_COLORMAP_GREY : WB_COLORMAP_VIRIDIS);
         return true;
     }
     if (strcmp(name, "memory") == 0)
         return wb_parse_bytes(value, &o->memory_bytes, err);
     if (strcmp(name, "threads") == 0) {
         o->threads = atoi(value);
-        return o->threads > 0 && o->threads <= 1024 ? true
-               : wb_fail(err, WB_EARG, "threads is a number from 1 on, not '%s'", value);
+        return o->threads > 0 && o->threads <= 1024
+                   ? true
+                   : wb_fail(err, WB_EARG, "threads is a number from 1 on, not '%s'", value);
     }
     if (strncmp(name, "style.", 6) == 0)
         return wb_theme_set(&f->theme, name + 6, value, err);
@@ -274,9 +274,9 @@ static bool run_record(struct wb_frame *f, int argc, char **argv, struct wb_err 
     struct wb_str text = { 0 };
 
     (void)argc;
-    if (s != NULL && !wb_record_pipeline(f->desk->record, s->pipeline.text,
-                                         strlen(s->pipeline.text), s->pipeline.knob,
-                                         s->pipeline.knobs))
+    if (s != NULL &&
+        !wb_record_pipeline(f->desk->record, s->pipeline.text, strlen(s->pipeline.text),
+                            s->pipeline.knob, s->pipeline.knobs))
         return wb_fail(err, WB_ENOMEM, "no memory to record");
     if (!wb_record_script(f->desk->record, &text, err)) {
         wb_str_free(&text);
@@ -347,8 +347,9 @@ const struct wb_command wb_commands[] = {
     { "screenshot", "FILE", "write the screen as text, or as a picture to FILE.svg",
       WB_ARGUMENT_PATH, 1, 1, run_screenshot },
     { "lua", "[CODE]", "evaluate Lua in the console", WB_ARGUMENT_TEXT, 0, 1, run_lua },
-    { "set", "OPTION VALUE", "mouse on|off, colormap viridis|grey, threads N, memory SIZE, "
-                             "style.NAME LOOK",
+    { "set", "OPTION VALUE",
+      "mouse on|off, colormap viridis|grey, threads N, memory SIZE, "
+      "style.NAME LOOK",
       WB_ARGUMENT_OPTION, 2, 2, run_set },
     { "map", "KEY [ACTION] [SCREEN]", "bind a key; without an action it does nothing",
       WB_ARGUMENT_ACTION, 1, 3, run_map },
@@ -425,7 +426,8 @@ bool wb_frame_command(struct wb_frame *f, const char *line, struct wb_err *err)
     if (v->ops->command != NULL && v->ops->command(v, name, rest))
         return true;
     action = wb_action_find(name);
-    if (action == WB_ACTION_NONE || (!wb_action_of_frame(action) && !wb_view_handles(v->ops, action)))
+    if (action == WB_ACTION_NONE ||
+        (!wb_action_of_frame(action) && !wb_view_handles(v->ops, action)))
         return wb_fail(err, WB_EARG, "'%s' is nothing that %s knows; ? lists what there is", name,
                        v->ops->title);
     wb_frame_act(f, action, atoi(rest) > 0 ? atoi(rest) : 1);

@@ -15,7 +15,7 @@ enum wb_argument {
     WB_ARGUMENT_NONE,
     WB_ARGUMENT_PATH,
     WB_ARGUMENT_MODEL_PATH, /* a path, or a name in the hub cache */
-    WB_ARGUMENT_MODEL,  /* of the desk */
+    WB_ARGUMENT_MODEL,      /* of the desk */
     WB_ARGUMENT_SCREEN,
     WB_ARGUMENT_OPTION, /* of :set */
     WB_ARGUMENT_ACTION,

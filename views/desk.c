@@ -64,7 +64,8 @@ const char *wb_desk_summary(const struct wb_desk *desk, char *out, size_t size)
     if (run->state == WB_LIVE_CANCELLING) {
         snprintf(out, size, "cancelling");
     } else if (run->state == WB_LIVE_AT_WORK) {
-        double share = run->bytes_total == 0 ? 0 : (double)run->bytes_done / (double)run->bytes_total;
+        double share =
+            run->bytes_total == 0 ? 0 : (double)run->bytes_done / (double)run->bytes_total;
 
         if (run->eta_seconds >= 0)
             wb_format_seconds(eta, sizeof eta, run->eta_seconds);

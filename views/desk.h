@@ -31,7 +31,7 @@ struct wb_desk_model {
     struct wb_model *model; /* NULL while it opens, and when it could not be opened */
     struct wb_err err;      /* why not */
     bool opening, marked;
-    bool changed;           /* its files are not the ones opened any more */
+    bool changed; /* its files are not the ones opened any more */
     struct wb_task *task;
     void *task_ctx; /* of the task that opens it */
 };
@@ -68,7 +68,7 @@ struct wb_desk {
     cJSON *plugins;                /* as wb_vm_plugins; NULL: not there yet; owned */
     cJSON *complete_data;          /* for completion; NULL: not there yet; owned */
     struct wb_worker_event *inbox; /* results of the console's worker that nobody took yet */
-    const struct wb_theme *theme; /* for exports */
+    const struct wb_theme *theme;  /* for exports */
 
     struct wb_desk_model **model; /* owned, in the order of opening */
     size_t models;
@@ -80,8 +80,8 @@ struct wb_desk {
     /* Asked for by views. */
     char go_view[24], go_what[512]; /* go_view "" : nothing */
     struct wb_ask ask;
-    char *copy;          /* for the clipboard; owned */
-    char *external_edit; /* path of a file for $EDITOR; owned */
+    char *copy;                                             /* for the clipboard; owned */
+    char *external_edit;                                    /* path of a file for $EDITOR; owned */
     void (*edited)(struct wb_desk *desk, const char *path); /* after the editor */
 };
 

@@ -124,8 +124,9 @@ static void start_script(struct wb_doc *d)
     d->edited_at = 0;
     d->ran_version = wb_document_version(d->text);
     if (!text.failed)
-        d->run_id = wb_worker_run(d->desk->worker, wb_doc_name(d), text.text == NULL ? "" : text.text,
-                                  text.len, (const char *const *)d->now.knob, d->now.knobs);
+        d->run_id =
+            wb_worker_run(d->desk->worker, wb_doc_name(d), text.text == NULL ? "" : text.text,
+                          text.len, (const char *const *)d->now.knob, d->now.knobs);
     if (text.failed || d->run_id == 0)
         wb_desk_say(d->desk, WB_MESSAGE_ERROR, "no memory to run the script");
     wb_str_free(&text);
@@ -167,8 +168,8 @@ static void drop_map(struct wb_doc *d)
 static void take_script(struct wb_doc *d, struct wb_script *s)
 {
     struct wb_model *old = wb_doc_model(d);
-    bool same = s->ok && old != NULL &&
-                wb_hash_equal(wb_model_hash(old), wb_model_hash(s->pipeline.model));
+    bool same =
+        s->ok && old != NULL && wb_hash_equal(wb_model_hash(old), wb_model_hash(s->pipeline.model));
 
     if (!s->ok && d->script.ok) {
         wb_script_free(&d->good);
@@ -395,7 +396,8 @@ bool wb_doc_restore_text(struct wb_doc *d, const char *text, struct wb_err *err)
 bool wb_doc_load(struct wb_doc *d, const char *path, struct wb_err *err)
 {
     size_t n;
-    char *text = wb_read_file(path, SCRIPT_BYTES_MAX, &n, err), *copy = strdup(path), *old = d->path;
+    char *text = wb_read_file(path, SCRIPT_BYTES_MAX, &n, err), *copy = strdup(path),
+         *old = d->path;
     bool ok = text != NULL && copy != NULL;
 
     if (text != NULL && copy == NULL)

@@ -25,15 +25,15 @@ struct wb_desk;
 struct wb_doc {
     struct wb_desk *desk;
     struct wb_document *text;
-    char *path;           /* where it is saved; NULL: nowhere yet */
-    uint64_t ran_version; /* of the text that ran last */
+    char *path;            /* where it is saved; NULL: nowhere yet */
+    uint64_t ran_version;  /* of the text that ran last */
     uint64_t seen_version; /* of the text, at the last poll */
-    double edited_at;     /* wb_now_seconds of an edit that has not run yet; 0: none */
+    double edited_at;      /* wb_now_seconds of an edit that has not run yet; 0: none */
 
     struct wb_setting now;   /* what is turned */
     struct wb_setting *past; /* undo of knobs, the oldest first; from `undone` on: redo */
     size_t pasts, undone;
-    char *merging; /* the knob whose turns are joined in undo; NULL: none */
+    char *merging;           /* the knob whose turns are joined in undo; NULL: none */
     struct wb_setting *kept; /* named settings */
     size_t keeps;
 
@@ -54,7 +54,7 @@ struct wb_doc {
     uint64_t map_id;           /* of the parameter map asked for; 0: none */
     bool map_wanted;           /* some view shows one: it is kept current */
     size_t map_step;
-    struct wb_param_map *map;  /* NULL: none; of step map_step */
+    struct wb_param_map *map; /* NULL: none; of step map_step */
     struct wb_err map_err;
 };
 

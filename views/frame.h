@@ -34,10 +34,10 @@ enum wb_frame_mode {
 /* What the owner of the terminal should do next; it resets what it has done. */
 struct wb_frame_want {
     bool quit, suspend, repaint;
-    int mouse;    /* 1: on, -1: off, 0: as it is */
-    int crash;    /* a signal to raise (":debug crash"), to try the way out; 0: none */
-    char *copy;   /* owned: text for the clipboard */
-    char *edit;   /* owned: file for $EDITOR */
+    int mouse;  /* 1: on, -1: off, 0: as it is */
+    int crash;  /* a signal to raise (":debug crash"), to try the way out; 0: none */
+    char *copy; /* owned: text for the clipboard */
+    char *edit; /* owned: file for $EDITOR */
 };
 
 struct wb_frame {
@@ -65,8 +65,8 @@ struct wb_frame {
 
 /* Ready for events, the first screen shown. The desk and the theme are there already. NULL with
  * err. state_dir: where histories are kept; NULL: in memory alone. */
-struct wb_frame *wb_frame_new(struct wb_desk *desk, const struct wb_theme *theme,
-                              bool keep_history, struct wb_err *err);
+struct wb_frame *wb_frame_new(struct wb_desk *desk, const struct wb_theme *theme, bool keep_history,
+                              struct wb_err *err);
 void wb_frame_free(struct wb_frame *f); /* closes the views, not the desk */
 
 /* Take in an event; always draw afterwards. */

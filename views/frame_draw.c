@@ -102,8 +102,7 @@ static void draw_status(const struct wb_frame *f, struct wb_canvas *cv)
 
 /* The last row */
 
-static int draw_hint(const struct wb_frame *f, struct wb_canvas *cv, int col,
-                     enum wb_action action)
+static int draw_hint(const struct wb_frame *f, struct wb_canvas *cv, int col, enum wb_action action)
 {
     const struct wb_view *v = wb_frame_view(f);
     char keys[60];

@@ -24,8 +24,8 @@ struct help {
 };
 
 static const enum wb_action reading[] = {
-    WB_ACTION_UP,        WB_ACTION_DOWN,    WB_ACTION_FIRST,        WB_ACTION_LAST, WB_ACTION_PAGE_UP,
-    WB_ACTION_PAGE_DOWN, WB_ACTION_HALF_UP, WB_ACTION_HALF_DOWN,    WB_ACTION_NONE,
+    WB_ACTION_UP,        WB_ACTION_DOWN,    WB_ACTION_FIRST,     WB_ACTION_LAST, WB_ACTION_PAGE_UP,
+    WB_ACTION_PAGE_DOWN, WB_ACTION_HALF_UP, WB_ACTION_HALF_DOWN, WB_ACTION_NONE,
 };
 
 static void add(struct help *h, bool heading, const char *keys, const char *text)
@@ -60,7 +60,8 @@ static void add_frame(struct help *h, const struct wb_frame *f, const struct wb_
     for (int i = 1; i < WB_ACTION_COUNT; i++)
         if (wb_action_of_frame((enum wb_action)i) && !wb_view_handles(ops, (enum wb_action)i))
             add_action(h, f, ops, (enum wb_action)i);
-    add(h, false, "mouse", "click chooses, wheel scrolls, tabs and column titles act; Shift selects text");
+    add(h, false, "mouse",
+        "click chooses, wheel scrolls, tabs and column titles act; Shift selects text");
 }
 
 static void add_commands(struct help *h)
@@ -111,9 +112,12 @@ static bool help_open(struct wb_view *v, struct wb_err *err)
     struct help *h = v->state;
 
     (void)err;
-    h->table = (struct wb_table){
-        .column = help_columns, .columns = 2, .cell = help_cell, .user = h, .no_header = true, .sort = -1
-    };
+    h->table = (struct wb_table){ .column = help_columns,
+                                  .columns = 2,
+                                  .cell = help_cell,
+                                  .user = h,
+                                  .no_header = true,
+                                  .sort = -1 };
     return true;
 }
 
@@ -234,9 +238,11 @@ static void log_cell(void *user, size_t row, int column, struct wb_table_cell *c
     }
 }
 
-static const struct wb_table_column log_columns[] = { { .title = "TIME", .width = 8 },
-                                                      { .title = "", .width = 1 },
-                                                      { .title = "MESSAGE", .width = 30, .flex = 1 } };
+static const struct wb_table_column log_columns[] = {
+    { .title = "TIME", .width = 8 },
+    { .title = "", .width = 1 },
+    { .title = "MESSAGE", .width = 30, .flex = 1 }
+};
 
 static bool log_open(struct wb_view *v, struct wb_err *err)
 {

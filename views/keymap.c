@@ -139,8 +139,7 @@ const char *wb_keymap_keys(const struct wb_keymap *map, const struct wb_view_ops
 
     out[0] = '\0';
     for (size_t i = 0; i < map->count; i++)
-        if (map->own[i].action == action &&
-            wb_keymap_find(map, view, map->own[i].key) == action)
+        if (map->own[i].action == action && wb_keymap_find(map, view, map->own[i].key) == action)
             add_name(map->own[i].key, out, size);
     while (next_key(&list, &key))
         if (own_binding(map, view, key) == NULL && wb_keymap_find(map, view, key) == action)

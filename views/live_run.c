@@ -11,8 +11,8 @@
 #include "views/doc.h"
 
 #define SAMPLE_SECONDS 0.5
-#define RATE_SAMPLES 20  /* 10 s of them */
-#define ETA_SECONDS 3.0  /* before that an estimate says nothing */
+#define RATE_SAMPLES 20 /* 10 s of them */
+#define ETA_SECONDS 3.0 /* before that an estimate says nothing */
 
 /* What the task works on; the UI thread reads `progress` and the flag meanwhile, the rest after
  * the end. */
@@ -198,7 +198,6 @@ static void end(struct wb_desk *desk, enum wb_task_state state)
     struct inside *in = run->inside;
     char size[30], time[30];
 
-    run->end_seconds = wb_now_seconds();
     if (state == WB_TASK_DONE) {
         run->state = WB_LIVE_DONE;
         run->result = in->result;
@@ -228,6 +227,7 @@ bool wb_live_run_poll(struct wb_desk *desk)
         return false;
     state = wb_task_poll(run->task, &run->err);
     read_progress(run, run->inside);
+    run->end_seconds = wb_now_seconds();
     if (state != WB_TASK_WAITING && state != WB_TASK_RUNNING) {
         end(desk, state);
         return true;

@@ -41,24 +41,24 @@ struct wb_live_run {
     time_t started;
     double start_seconds, end_seconds; /* wb_now_seconds */
     uint64_t bytes_done, bytes_total, jobs_done, jobs_total;
-    char current[200];       /* tensor at work */
+    char current[200];         /* tensor at work */
     float rate[WB_LIVE_RATES]; /* bytes a second in each half second */
     size_t rates;
-    double rate_now;         /* over the last 10 s; NaN before there is one */
-    double eta_seconds;      /* NaN in the first 3 s */
-    struct wb_cost cost;     /* once has_plan */
+    double rate_now;     /* over the last 10 s; NaN before there is one */
+    double eta_seconds;  /* NaN in the first 3 s */
+    struct wb_cost cost; /* once has_plan */
     bool has_plan;
     struct wb_run_result result; /* when DONE */
-    struct wb_err err;       /* when FAILED or CANCELLED */
-    struct wb_task *task;    /* the engine's side; private */
+    struct wb_err err;           /* when FAILED or CANCELLED */
+    struct wb_task *task;        /* the engine's side; private */
     void *inside;
     uint64_t sampled_bytes;
     double sampled_at;
 };
 
 /* Begin; one at a time. false with err: one is at work, or the pipeline has no model. */
-bool wb_live_run_start(struct wb_desk *desk, const char *out, const struct wb_live_run_options *options,
-                      struct wb_err *err);
+bool wb_live_run_start(struct wb_desk *desk, const char *out,
+                       const struct wb_live_run_options *options, struct wb_err *err);
 void wb_live_run_cancel(struct wb_desk *desk);
 /* Take in progress; true: something to see changed. */
 bool wb_live_run_poll(struct wb_desk *desk);

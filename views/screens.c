@@ -4,5 +4,8 @@
 #include <stddef.h>
 
 const struct wb_view_ops *const wb_screens[] = {
+    &wb_models_view,
+    &wb_run_view,
+    &wb_problems_view,
     NULL,
 };

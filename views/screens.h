@@ -5,4 +5,6 @@
 
 #include "views/view.h"
 
+extern const struct wb_view_ops wb_models_view, wb_run_view, wb_problems_view;
+
 #endif

@@ -150,8 +150,7 @@ static void restore_models(struct wb_desk *desk, const cJSON *list)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, list)
-    {
+    cJSON_ArrayForEach(item, list) {
         const char *path = wb_json_text(item, "path", NULL);
         struct wb_desk_model *m =
             path == NULL ? NULL : wb_desk_open(desk, path, wb_json_text(item, "name", NULL));
@@ -170,8 +169,7 @@ static void restore_knobs(const cJSON *item, struct wb_setting *s)
 {
     const cJSON *knob;
 
-    cJSON_ArrayForEach(knob, cJSON_GetObjectItemCaseSensitive(item, "knobs"))
-    {
+    cJSON_ArrayForEach(knob, cJSON_GetObjectItemCaseSensitive(item, "knobs")) {
         const char *text = cJSON_IsString(knob) ? knob->valuestring : "";
         const char *equals = strchr(text, '=');
         char *name = equals == NULL ? NULL : strndup(text, (size_t)(equals - text));
@@ -188,8 +186,7 @@ static void restore_settings(struct wb_doc *d, const cJSON *list)
     const cJSON *item;
     struct wb_err err;
 
-    cJSON_ArrayForEach(item, list)
-    {
+    cJSON_ArrayForEach(item, list) {
         d->now = (struct wb_setting){ 0 };
         restore_knobs(item, &d->now);
         if (!wb_doc_keep(d, wb_json_text(item, "name", ""), &err))

@@ -12,9 +12,9 @@
 #include "views/frame.h"
 
 struct wb_session {
-    char *path;         /* owned; NULL: nothing is kept */
-    char *kept;         /* the text written last; owned */
-    double looked_at;   /* wb_now_seconds */
+    char *path;       /* owned; NULL: nothing is kept */
+    char *kept;       /* the text written last; owned */
+    double looked_at; /* wb_now_seconds */
 };
 
 /* keep false: a session that does nothing. */

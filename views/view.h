@@ -34,8 +34,9 @@ struct wb_view_ops {
     const char *title; /* in the tabs */
     const char *doc;   /* one sentence at the top of its help */
     size_t state_size;
-    const enum wb_action *actions; /* those it handles, ends with WB_ACTION_NONE; order of the help */
-    const enum wb_action *hints;   /* the most useful ones, for the bottom row; ends the same way */
+    const enum wb_action
+        *actions;                /* those it handles, ends with WB_ACTION_NONE; order of the help */
+    const enum wb_action *hints; /* the most useful ones, for the bottom row; ends the same way */
     const struct wb_key_doc *keys; /* NULL, or ends with a NULL field; typed keys */
 
     bool (*open)(struct wb_view *v, struct wb_err *err);
@@ -63,7 +64,8 @@ struct wb_view_ops {
 };
 
 /* A new view on the heap, opened; NULL with err. */
-struct wb_view *wb_view_new(const struct wb_view_ops *ops, struct wb_desk *desk, struct wb_err *err);
+struct wb_view *wb_view_new(const struct wb_view_ops *ops, struct wb_desk *desk,
+                            struct wb_err *err);
 void wb_view_free(struct wb_view *v); /* NULL is fine */
 
 /* The screens in the order of their tabs; ends with NULL. */

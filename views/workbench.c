@@ -310,8 +310,8 @@ static bool on_script(struct workbench *w, struct wb_err *err)
 bool wb_workbench_run(const struct wb_workbench_options *options, struct wb_err *err)
 {
     struct workbench w = { .options = options };
-    bool ok = read_config(&w, err) && (options->script != NULL ? on_script(&w, err)
-                                                               : on_terminal(&w, err));
+    bool ok = read_config(&w, err) &&
+              (options->script != NULL ? on_script(&w, err) : on_terminal(&w, err));
 
     wb_term_close(w.term); /* first: whatever follows may take a moment */
     wb_frame_free(w.frame);

@@ -14,14 +14,14 @@ struct wb_workbench_options {
     const char *share_dir;
     const char *const *open; /* models and pipelines; none: the session that was left */
     size_t opens;
-    const char *color;      /* as wb_term_options */
-    const char *colormap;   /* "viridis", "grey"; NULL: as configured */
+    const char *color;    /* as wb_term_options */
+    const char *colormap; /* "viridis", "grey"; NULL: as configured */
     bool ascii, no_mouse;
-    bool no_session;        /* neither restore nor keep the session, nor histories */
-    bool no_config;         /* the built-in keys and looks */
+    bool no_session; /* neither restore nor keep the session, nor histories */
+    bool no_config;  /* the built-in keys and looks */
     bool read_only, trust;
-    int threads;            /* 0: as configured, else one for each processor */
-    uint64_t memory_bytes;  /* 0: as configured */
+    int threads;           /* 0: as configured, else one for each processor */
+    uint64_t memory_bytes; /* 0: as configured */
     /* Without a terminal: the steps in this file (script_keys.h) on a screen of this size. */
     const char *script;
     int rows, cols;
