@@ -87,8 +87,8 @@ static char level_letter(const struct wb_theme *theme, int32_t colour)
  * of the glyph. */
 static int32_t half_colour(const struct wb_cell *cell, bool upper)
 {
-    if (cell->ch == 0x2580)
-        return upper ? cell->fg : cell->bg;
+    if (cell->ch == 0x2580 || cell->ch == 0x2584)
+        return upper == (cell->ch == 0x2580) ? cell->fg : cell->bg;
     return cell->bg != WB_COLOUR_NONE ? cell->bg : cell->fg;
 }
 

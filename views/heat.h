@@ -37,10 +37,11 @@ static inline bool wb_heat_is_missing(float v)
 }
 
 struct wb_heat_axis {
-    const char *const *label; /* n of them, borrowed; NULL: the numbers first, first + 1, … */
+    const char *const
+        *label; /* one a row or column, borrowed; NULL: the numbers first, first + 1, … */
     int first;
     bool names; /* every label matters (roles, models): cut or written downwards when narrow;
-                 * else those at every 4th, 8th, … place */
+                 * else only every 4th, 8th, … is shown */
 };
 
 struct wb_heat {
@@ -48,38 +49,39 @@ struct wb_heat {
     const float *value;   /* (rows, cols), row-major; borrowed */
     float min, max;       /* range of the quantity */
     bool automatic;       /* the range of the finite values instead; the legend says so */
-    bool diverging;       /* the ramp with a middle: zero, or the middle of the range */
+    bool diverging;       /* the ramp with a middle: zero where the range has it on both sides,
+                           * which then reaches as far down as up; else the middle of the range */
     bool symmetric;       /* the legend says so */
-    bool stretch;         /* cells as wide as their column's name and the window allow: for
-                             * tables such as layer by role, where squares mean nothing */
+    bool stretch;         /* cells as wide as their column's name and the window allow, never
+                           * joined into blocks: for tables such as layer by role */
     const char *quantity; /* "linear CKA", for the legend; NULL: none */
     struct wb_heat_axis row_axis, col_axis;
     /* Kept by the view. */
     int row, col;  /* cell under the cursor; -1: no cursor */
-    int top, left; /* first cell shown when it does not fit; corrected so that the cursor is seen */
-    int zoom;      /* 0: the largest that fits, or else blocks; n > 0: n columns a cell, scrolled;
-                    * -m: blocks of m x m cells, their mean shown */
+    int top, left; /* first cell shown when not all fit; corrected so that the cursor is seen */
+    int zoom;      /* 0: the largest that fits, or else blocks; n > 0: n columns a cell, scrolled
+                    * when that is too large; -m: blocks of m x m cells, their mean shown */
 };
 
 enum wb_heat_how {
     WB_HEAT_HALF,  /* half blocks: two colours in a cell of the screen */
-    WB_HEAT_WHOLE, /* blanks on a colour */
-    WB_HEAT_GLYPH, /* shades, digits */
+    WB_HEAT_WHOLE, /* blanks, or in ASCII digits, on a colour */
+    WB_HEAT_GLYPH, /* shades, digits, signs */
 };
 
-/* All in cells of the screen and relative to the window, but half rows where it says so. */
+/* A unit is what is drawn as one: a cell of the matrix, or a block of them. Places are relative to
+ * the window; heights of units count half rows of the screen. */
 struct wb_heat_layout {
     enum wb_heat_how how;
-    int block;                  /* matrix cells a side behind one drawn; 1: none are joined */
-    int units_rows, units_cols; /* the matrix in blocks */
-    int zoom;                   /* as drawn */
-    int unit_cols;              /* columns of one */
-    int unit_halves;            /* half rows of one; even unless WB_HEAT_HALF */
-    int map_row, map_col;       /* where the map starts: below and right of the labels */
+    int block;                  /* cells of the matrix along a side of a unit */
+    int unit_rows, unit_cols;   /* units that the matrix has */
+    int zoom;                   /* as drawn: 1, 2, 3 … */
+    int width, halves;          /* of a unit: columns, half rows; even unless WB_HEAT_HALF */
+    int label_cols;             /* left of the map: cursor sign, label, blank */
+    int map_row, map_col;       /* where the map starts; labels of the columns end above it */
     int map_rows, map_cols;     /* room for it */
-    int label_rows, label_cols; /* of the labels above; of those at the left, with their blanks */
     int top, left;              /* first unit shown */
-    int shown_rows, shown_cols; /* units shown, the last perhaps in part */
+    int shown_rows, shown_cols; /* units shown */
     int legend_row;             /* -1: no room */
     float min, max;             /* the range used */
 };
@@ -95,10 +97,16 @@ int wb_heat_legend(struct wb_canvas *cv, int row, int col, const struct wb_heat 
 /* The matrix cell at a place of the window (the first of a block); false: not on the map. */
 bool wb_heat_at(const struct wb_heat *h, const struct wb_heat_layout *layout, int row, int col,
                 int *cell_row, int *cell_col);
+/* The label of a row or column, into out when it is a number. */
+const char *wb_heat_label(const struct wb_heat_axis *axis, int i, char *out, size_t size);
+/* What a unit shows: the value of its cell, or the mean of the cells of its block that are there;
+ * NaN if one of them is. */
+float wb_heat_unit(const struct wb_heat *h, const struct wb_heat_layout *layout, int unit_row,
+                   int unit_col);
 /* The value of a cell as text: "0.6213", "not computed", "NaN". */
 const char *wb_heat_text(const struct wb_heat *h, int row, int col, char *out, size_t size);
 
-/* UP DOWN LEFT RIGHT FIRST LAST (first and last row) PAGE_* HALF_* move the cursor, ZOOM_IN and
+/* UP DOWN LEFT RIGHT FIRST LAST (rows; with a count that row) PAGE_* HALF_* move the cursor, ZOOM_IN and
  * ZOOM_OUT change the zoom, RANGE flips automatic. The window's size decides about pages and
  * scrolling. False: none of these. */
 bool wb_heat_act(struct wb_heat *h, enum wb_action action, int count, const struct wb_theme *theme,

@@ -177,8 +177,10 @@ size_t wb_table_page(const struct wb_table *t, int rows)
 
 size_t wb_table_top(const struct wb_table *t, size_t page)
 {
-    size_t top = t->top, most = t->rows > page ? t->rows - page : 0;
+    size_t top = t->top, most;
 
+    page = page < 1 ? 1 : page;
+    most = t->rows > page ? t->rows - page : 0;
     if (t->cursor < top)
         top = t->cursor;
     else if (t->cursor - top >= page)
@@ -240,10 +242,10 @@ bool wb_table_act(struct wb_table *t, enum wb_action action, int count, size_t p
         move(t, action == WB_ACTION_HALF_DOWN, times * half, true, page);
         return true;
     case WB_ACTION_FIRST:
-        wb_table_select(t, count < 1 ? 0 : times - 1, page);
+        wb_table_select(t, times - 1, page);
         return true;
     case WB_ACTION_LAST:
-        wb_table_select(t, count < 1 ? minus(t->rows, 1) : times - 1, page);
+        wb_table_select(t, count <= 1 ? minus(t->rows, 1) : times - 1, page);
         return true;
     default:
         return false;

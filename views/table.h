@@ -54,8 +54,8 @@ size_t wb_table_page(const struct wb_table *t, int rows);
  * and for the page to be full. */
 size_t wb_table_top(const struct wb_table *t, size_t page);
 
-/* UP DOWN FIRST LAST PAGE_UP PAGE_DOWN HALF_UP HALF_DOWN, count times (0 counts as 1; FIRST and
- * LAST with a count go to that row, counted from 1). Also sets right a cursor beyond the rows.
+/* UP DOWN FIRST LAST PAGE_UP PAGE_DOWN HALF_UP HALF_DOWN, count times (less than 1 counts as 1;
+ * with more, FIRST and LAST go to that row, counted from 1). Sets right a cursor beyond the rows.
  * False: the action is none of these. */
 bool wb_table_act(struct wb_table *t, enum wb_action action, int count, size_t page);
 /* Put the cursor on a row, clamped, and scroll to it. */

@@ -19,7 +19,7 @@ static uint32_t decode(const unsigned char *p, int *n)
             return 0;
         ch = ch << 6 | (p[i] & 0x3Fu);
     }
-    return ch >= least[*n] ? ch : 0;
+    return ch >= least[*n] && ch <= 0x10FFFF && (ch < 0xD800 || ch > 0xDFFF) ? ch : 0;
 }
 
 uint32_t wb_text_next(const char **text, int *width)

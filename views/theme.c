@@ -120,7 +120,7 @@ static const uint32_t shades[] = { ' ', 0x2591, 0x2592, 0x2593, 0x2588 };
 
 static void init_sequential(struct wb_theme *theme)
 {
-    /* matplotlib's viridis (public domain) at every ninth; between two it is as good as straight. */
+    /* matplotlib's viridis (public domain) at every ninth; straight lines between are close. */
     static const uint32_t viridis[] = { 0x440154, 0x482878, 0x3E4989, 0x31688E, 0x26828E,
                                         0x1F9E89, 0x35B779, 0x6ECE58, 0xB5DE2B, 0xFDE725 };
     static const uint32_t grey[] = { 0x080808, 0xEEEEEE };
@@ -178,11 +178,11 @@ static void init_diverging(struct wb_theme *theme)
 
 int wb_ramp_step(const struct wb_ramp *ramp, float value, float min, float max)
 {
-    float t = (value - min) / (max - min);
+    double t = ((double)value - min) / ((double)max - min); /* double: no overflow */
 
     if (isnan(t) || !(min < max))
         return -1;
-    return (int)(fminf(fmaxf(t, 0), 1) * (float)(ramp->steps - 1) + 0.5f);
+    return (int)(fmin(fmax(t, 0), 1) * (ramp->steps - 1) + 0.5);
 }
 
 /* ---- themes ---- */

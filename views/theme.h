@@ -77,9 +77,8 @@ enum wb_colormap { WB_COLORMAP_VIRIDIS, WB_COLORMAP_GREY };
 
 struct wb_theme {
     enum wb_tier tier;
-    bool ascii; /* no code point beyond 126 */
-    bool
-        half_blocks; /* two ramp colours fit in a cell; a terminal with few colour pairs clears it */
+    bool ascii;       /* no code point beyond 126 */
+    bool half_blocks; /* two ramp colours in a cell; cleared where colour pairs are too few */
     enum wb_colormap colormap;
     struct wb_look look[WB_STYLE_COUNT];
     struct wb_ramp sequential, diverging;
