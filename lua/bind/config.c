@@ -400,8 +400,8 @@ static void open_libraries(lua_State *L)
         { LUA_STRLIBNAME, luaopen_string }, { LUA_MATHLIBNAME, luaopen_math },
         { LUA_UTF8LIBNAME, luaopen_utf8 },  { NULL, NULL },
     };
-    static const char *const drop[] = { "dofile", "loadfile", "load", "collectgarbage",
-                                        "print",  "warn",     NULL };
+    static const char *const drop[] = { "dofile",         "loadfile", "load", "setmetatable",
+                                        "collectgarbage", "print",    "warn", NULL };
 
     for (const luaL_Reg *l = lib; l->name != NULL; l++) {
         luaL_requiref(L, l->name, l->func, 1);
@@ -428,8 +428,6 @@ static int read_all(lua_State *L)
         return complain(L,
                         "the file returns a table {theme =, keys =, options =, startup =}, not %s",
                         lua_isnil(L, 1) ? "nothing" : luaL_typename(L, 1));
-    if (luaL_getmetafield(L, 1, "__index") != LUA_TNIL)
-        return complain(L, "the file returns a plain table, without a metatable");
     count_entries(L, "the table");
     lua_pushnil(L);
     while (lua_next(L, 1) != 0) {

@@ -81,10 +81,10 @@ static void push_tensors(lua_State *L, const struct wb_delta_list *list)
 /* The layers into field "layers", what belongs to none into "non_layer" of the table at the top. */
 static void set_layers(lua_State *L, struct wb_delta_list *list)
 {
-    size_t n;
+    size_t n = 0;
     const struct wb_delta_layer *row = wb_delta_layers(list, &n);
 
-    if (row == NULL && n > 0)
+    if (row == NULL)
         wb_lua_fail(L, WB_ENOMEM, "no memory for layers");
     new_list(L);
     for (size_t i = 0; i < n; i++) {
