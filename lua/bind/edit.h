@@ -20,8 +20,8 @@ struct wb_text_edit {
 
 /* Put a call of a method in front of the script's last return, so that the result flows through it:
  * `return EXPR` becomes `local name = EXPR`, and the step is returned. plugin: its entry in wb_vm_plugins, whose
- * parameters are filled in with defaults. A merge gets the model as its base and first model, to be completed. For
- * an empty text the result is a whole script. WB_EARG: the text has no return to put it before. */
+ * parameters are filled in with defaults. A merge gets the model as its base and models, to be completed: until then
+ * it changes nothing. WB_EARG: the text has no return to put it before, or does not say what it returns. */
 bool wb_edit_insert_step(const char *text, size_t n, const cJSON *plugin, struct wb_text_edit *out,
                          struct wb_err *err);
 /* The value of a knob as the default in wb.knob("name", DEFAULT, …). WB_ENOTFOUND: no such call; WB_EARG: its

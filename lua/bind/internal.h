@@ -23,6 +23,13 @@
 /* Why the hook stopped the script. */
 enum wb_trip { WB_TRIP_NONE, WB_TRIP_CANCEL, WB_TRIP_INSTRUCTIONS };
 
+/* References of tensors, and the call they belong to (tensor.c). */
+struct wb_vm_tensors {
+    struct wb_node ***chunk;
+    size_t chunks;
+    uint64_t nodes, call;
+};
+
 struct wb_vm {
     lua_State *L;
     struct wb_vm_options opt; /* strings point into the arena */
@@ -40,6 +47,7 @@ struct wb_vm {
     uint64_t nodes, call; /* how many; which call */
     uint64_t nodes_beside,
         cap_nodes; /* nodes that C made for notes; both live outside of the Lua heap */
+    struct wb_vm_tensors console; /* of the console, while others are at work (console.c) */
     enum wb_trip trip;
     char trip_text[300];
 
@@ -69,6 +77,8 @@ bool wb_vm_protected(struct wb_vm *vm, lua_CFunction body, void *arg, struct wb_
 bool wb_vm_call(struct wb_vm *vm, int nargs, int nresults, struct wb_err *err);
 /* Drop the references of all tensors that Lua has. */
 void wb_vm_release(struct wb_vm *vm);
+/* Drop those that the console keeps in variables. */
+void wb_vm_console_release(struct wb_vm *vm);
 /* Begin a call of its own: full budgets, no trip, no tensors of the one before. */
 void wb_vm_refill(struct wb_vm *vm);
 /* Put function `name` of the Lua module `module` ("wb.pipeline") on the stack. May raise. */
@@ -93,6 +103,9 @@ void wb_lua_push_shape(lua_State *L, const struct wb_shape *shape);
 /* Finish a constructor: the owner is on top and *out was filled, or err says why not. */
 int wb_lua_made(lua_State *L, struct wb_node *const *out, const struct wb_err *err);
 uint64_t wb_lua_check_whole(lua_State *L, int arg); /* a whole number from 0 on */
+
+/* How Lua evaluates what it asks for now: as the program was told, and stopping when it stops. */
+struct wb_eval wb_lua_eval(lua_State *L);
 
 /* Models and drafts. */
 struct wb_model **wb_lua_push_model(lua_State *L);
@@ -119,6 +132,8 @@ void wb_lua_open_keys(lua_State *L);
 void wb_lua_open_json(lua_State *L);
 void wb_lua_open_files(lua_State *L);
 void wb_lua_open_notes(lua_State *L);
+void wb_lua_open_console(lua_State *L);
+void wb_lua_open_probe(lua_State *L);
 
 /* May a script read this file? Real paths below the working directory, the data directories and the models opened. */
 bool wb_vm_may_read(struct wb_vm *vm, const char *path, struct wb_err *err);

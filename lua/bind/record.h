@@ -33,7 +33,5 @@ bool wb_record_comment(struct wb_record *r, const char *text);
 /* The script: what ran last is returned, so that `weightbench run FILE -o OUT` writes it; without a pipeline the model
  * opened first. The same acts give the same text. */
 bool wb_record_script(const struct wb_record *r, struct wb_str *out, struct wb_err *err);
-/* A string as a Lua literal, whatever bytes it has. */
-void wb_lua_quote(struct wb_str *out, const char *text, size_t n);
 
 #endif

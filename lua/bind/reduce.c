@@ -224,9 +224,9 @@ static void push_nested(lua_State *L, const struct wb_shape *shape, int depth, c
     }
 }
 
-/* How :value() evaluates: as the program was told, and stopping when it stops. */
-static struct wb_eval how_to(const struct wb_vm *vm)
+struct wb_eval wb_lua_eval(lua_State *L)
 {
+    const struct wb_vm *vm = wb_vm_of(L);
     struct wb_eval how = { 0 };
 
     if (vm->opt.eval != NULL)
@@ -240,7 +240,7 @@ static struct wb_eval how_to(const struct wb_vm *vm)
 static int value(lua_State *L) /* t:value() -> number or nested table */
 {
     struct wb_node *a = wb_lua_check_node(L, 1);
-    struct wb_eval how = how_to(wb_vm_of(L));
+    struct wb_eval how = wb_lua_eval(L);
     uint64_t count = wb_node_count(a);
     struct wb_target target = { .node = a };
     struct wb_err err;
@@ -260,7 +260,7 @@ static int value(lua_State *L) /* t:value() -> number or nested table */
 /* core.values{t, …}: the same for several at once, a list. */
 static int values(lua_State *L)
 {
-    struct wb_eval how = how_to(wb_vm_of(L));
+    struct wb_eval how = wb_lua_eval(L);
     struct wb_target *target;
     struct wb_node **list;
     struct wb_err err;

@@ -385,6 +385,8 @@ static int set_up(lua_State *L)
     wb_lua_open_files(L);
     wb_lua_open_keys(L);
     wb_lua_open_notes(L);
+    wb_lua_open_console(L);
+    wb_lua_open_probe(L);
     wb_lua_open_core(L);
     lua_setfield(L, -2, "wb.core");
     lua_pop(L, 1);
@@ -472,6 +474,7 @@ void wb_vm_free(struct wb_vm *vm)
         lua_close(vm->L);
     }
     wb_vm_release(vm);
+    wb_vm_console_release(vm);
     wb_pool_free(&vm->pool);
     for (size_t i = 0; i < vm->read_dirs; i++)
         free(vm->read_dir[i]);

@@ -5,6 +5,7 @@ local merge = require "wb.merge"
 local ordered = require "wb.ordered"
 local over = require "wb.over"
 local pipeline = require "wb.pipeline"
+local probe = require "wb.probe"
 local registry = require "wb.registry"
 local stack = require "wb.stack"
 local tensor = require "wb.tensor"
@@ -23,6 +24,8 @@ function wb.compress(method, model, given) return change.run("compress", method,
 function wb.inspect(probe, model, given) return change.inspect(probe, model, given) end
 
 function wb.stack(list) return stack.run(list) end
+
+wb.compare, wb.stats = probe.compare, probe.stats
 
 wb.over = over.over
 wb.sum, wb.mean, wb.combine, wb.eye = tensor.sum, tensor.mean, tensor.combine, tensor.eye

@@ -195,6 +195,16 @@ function M.run(name, text, sets, directory)
   return model
 end
 
+-- fn() with knobs of its own, which have their defaults: for code that is no pipeline but may hold one.
+function M.beside(fn)
+  local outer = run
+  run = {knobs = {}, by_name = {}, set = {}, set_order = {}, opened = {}}
+  local ok, result = pcall(fn)
+  run = outer
+  if not ok then error(result, 0) end
+  return result
+end
+
 -- After a run: what C copies into struct wb_pipeline.
 function M.knobs() return M.last and M.last.knobs or {} end
 
