@@ -7,5 +7,6 @@ const struct wb_view_ops *const wb_screens[] = {
     &wb_models_view,
     &wb_run_view,
     &wb_problems_view,
+    &wb_console_view,
     NULL,
 };
