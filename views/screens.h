@@ -6,6 +6,6 @@
 #include "views/view.h"
 
 extern const struct wb_view_ops wb_models_view, wb_run_view, wb_problems_view,
-    wb_console_view;
+    wb_plugins_view, wb_console_view;
 
 #endif

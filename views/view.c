@@ -18,8 +18,7 @@ struct wb_view *wb_view_new(const struct wb_view_ops *ops, struct wb_desk *desk,
     v->desk = desk;
     if (ops->open == NULL || ops->open(v, err))
         return v;
-    free(v->state);
-    free(v);
+    wb_view_free(v);
     return NULL;
 }
 

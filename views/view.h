@@ -40,7 +40,7 @@ struct wb_view_ops {
     const struct wb_key_doc *keys; /* NULL, or ends with a NULL field; typed keys */
 
     bool (*open)(struct wb_view *v, struct wb_err *err);
-    void (*close)(struct wb_view *v);
+    void (*close)(struct wb_view *v); /* called after a failed open too */
     void (*draw)(const struct wb_view *v, struct wb_canvas *cv);
     /* false: nothing to do here (the frame may say so). count is 1 unless one was typed. */
     bool (*act)(struct wb_view *v, enum wb_action action, int count);
