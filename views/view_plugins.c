@@ -280,7 +280,7 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
             return false; /* the frame's */
         s->detail = false;
         return true;
-    case WB_ACTION_RUN:
+    case WB_ACTION_PLUGIN_TEST:
         check(v);
         return true;
     case WB_ACTION_EDIT:
@@ -402,19 +402,19 @@ static void close(struct wb_view *v)
 }
 
 static const enum wb_action actions[] = {
-    WB_ACTION_OPEN,      WB_ACTION_BACK,          WB_ACTION_RUN,     WB_ACTION_EDIT,
-    WB_ACTION_FILTER,    WB_ACTION_MODEL_RELOAD,  WB_ACTION_COPY,    WB_ACTION_CANCEL,
-    WB_ACTION_PANE_NEXT, WB_ACTION_PANE_PREVIOUS, WB_ACTION_UP,      WB_ACTION_DOWN,
-    WB_ACTION_FIRST,     WB_ACTION_LAST,          WB_ACTION_PAGE_UP, WB_ACTION_PAGE_DOWN,
+    WB_ACTION_OPEN,      WB_ACTION_BACK,          WB_ACTION_PLUGIN_TEST, WB_ACTION_EDIT,
+    WB_ACTION_FILTER,    WB_ACTION_MODEL_RELOAD,  WB_ACTION_COPY,        WB_ACTION_CANCEL,
+    WB_ACTION_PANE_NEXT, WB_ACTION_PANE_PREVIOUS, WB_ACTION_UP,          WB_ACTION_DOWN,
+    WB_ACTION_FIRST,     WB_ACTION_LAST,          WB_ACTION_PAGE_UP,     WB_ACTION_PAGE_DOWN,
     WB_ACTION_HALF_UP,   WB_ACTION_HALF_DOWN,     WB_ACTION_NONE,
 };
-static const enum wb_action hints[] = { WB_ACTION_OPEN, WB_ACTION_RUN, WB_ACTION_EDIT,
+static const enum wb_action hints[] = { WB_ACTION_OPEN, WB_ACTION_PLUGIN_TEST, WB_ACTION_EDIT,
                                         WB_ACTION_FILTER, WB_ACTION_NONE };
 
 const struct wb_view_ops wb_plugins_view = {
     .name = "plugins",
     .title = "Plugins",
-    .doc = "The methods there are: what they do, their parameters; run runs a plugin's own tests",
+    .doc = "The methods there are: what they do, their parameters, and their own tests",
     .state_size = sizeof(struct plugins),
     .actions = actions,
     .hints = hints,

@@ -301,7 +301,7 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
     case WB_ACTION_CANCEL:
         wb_live_run_cancel(v->desk);
         return true;
-    case WB_ACTION_MODEL_OPEN:
+    case WB_ACTION_RESULT_OPEN:
     case WB_ACTION_OPEN:
         open_result(v);
         return true;
@@ -371,11 +371,12 @@ static void close(struct wb_view *v)
 }
 
 static const enum wb_action actions[] = {
-    WB_ACTION_RUN,       WB_ACTION_CANCEL,  WB_ACTION_MODEL_OPEN, WB_ACTION_OPEN, WB_ACTION_COPY,
-    WB_ACTION_UP,        WB_ACTION_DOWN,    WB_ACTION_FIRST,      WB_ACTION_LAST, WB_ACTION_PAGE_UP,
-    WB_ACTION_PAGE_DOWN, WB_ACTION_HALF_UP, WB_ACTION_HALF_DOWN,  WB_ACTION_NONE,
+    WB_ACTION_RUN,       WB_ACTION_CANCEL,  WB_ACTION_RESULT_OPEN, WB_ACTION_OPEN,
+    WB_ACTION_COPY,      WB_ACTION_UP,      WB_ACTION_DOWN,        WB_ACTION_FIRST,
+    WB_ACTION_LAST,      WB_ACTION_PAGE_UP, WB_ACTION_PAGE_DOWN,   WB_ACTION_HALF_UP,
+    WB_ACTION_HALF_DOWN, WB_ACTION_NONE,
 };
-static const enum wb_action hints[] = { WB_ACTION_RUN, WB_ACTION_CANCEL, WB_ACTION_MODEL_OPEN,
+static const enum wb_action hints[] = { WB_ACTION_RUN, WB_ACTION_CANCEL, WB_ACTION_RESULT_OPEN,
                                         WB_ACTION_MESSAGES, WB_ACTION_NONE };
 
 const struct wb_view_ops wb_run_view = {
