@@ -61,15 +61,18 @@
 #define WB_ACTIONS_VIEWS(X)                                                             \
     X(MODEL_OPEN, "o", "open-model", "open a model: a path or a name in the hub cache") \
     X(MODEL_RENAME, "R", "rename", "rename the model under the cursor")                 \
-    X(MODEL_RELOAD, "C-e", "reload", "read it anew from its files")       \
+    X(MODEL_RELOAD, "C-e", "reload", "read it anew from its files")                     \
     X(KNOB_TYPE, "=", "set-knob", "type a value for the knob")                          \
     X(STEP_INSERT, "i", "insert-step", "insert a step from the list of plugins")        \
     X(SAVE, "w", "save", "save the pipeline")                                           \
     X(SETTING_KEEP, "K", "keep-setting", "keep the knobs as a named setting")           \
     X(SETTING_COMPARE, "b", "compare-setting", "A/B: flip between two settings")        \
     X(EXTERNAL_EDITOR, "E", "external-editor", "edit in $EDITOR")                       \
-    X(PLUGIN_TEST, "T", "test-plugin", "run the tests of the plugin")                \
-    X(RESULT_OPEN, "o", "open-result", "open what the run wrote as a model")         \
+    X(STEP_NEXT, ">", "next-step", "the next step of the pipeline")                     \
+    X(STEP_PREVIOUS, "<", "previous-step", "the step before")                           \
+    X(MODEL_NEXT, "M", "next-model", "what it is for the next model")                   \
+    X(PLUGIN_TEST, "T", "test-plugin", "run the tests of the plugin")                   \
+    X(RESULT_OPEN, "o", "open-result", "open what the run wrote as a model")            \
     X(JUMP, "J", "jump", "jump to the line or tensor it is about")                      \
     X(EXACT, "c", "exact", "compute exactly now, not on a sample")
 
