@@ -186,6 +186,8 @@ static void take_script(struct wb_doc *d, struct wb_script *s)
     }
     wb_script_free(&d->good);
     drop_map(d);
+    d->map_id = 0;
+    d->map_err.code = WB_OK;
     if (d->map_wanted)
         wb_doc_want_map(d, d->map_step);
     if (same && d->preview != NULL)
@@ -227,8 +229,11 @@ void wb_doc_want_map(struct wb_doc *d, size_t step)
     const struct wb_script *s = wb_doc_good(d);
 
     d->map_wanted = true;
-    if (d->map != NULL && d->map_step == step)
-        return;
+    if (d->map_step == step && (d->map != NULL || d->map_id != 0 || d->map_err.code != WB_OK))
+        return; /* there, asked for, or impossible */
+    if (d->map_step != step)
+        drop_map(d);
+    d->map_err.code = WB_OK;
     d->map_step = step;
     if (s == NULL || step >= s->steps)
         return;
