@@ -324,20 +324,20 @@ int wb_heat_legend(struct wb_canvas *cv, int row, int col, const struct wb_heat 
     at +=
         wb_canvas_printf(cv, row, at, WB_STYLE_TEXT, "] %.4g  middle %.4g", (double)l->max, middle);
     at += wb_canvas_text(cv, row, at, h->automatic ? WB_STYLE_CHANGED : WB_STYLE_DIM,
-                         h->automatic ? "  auto range" : "  fixed");
+                         h->automatic ? "  range auto" : "  range fixed");
     if (l->block > 1)
         at += wb_canvas_printf(cv, row, at, WB_STYLE_TEXT, "  mean of %dx%d", l->block, l->block);
     if (missing)
         at += wb_canvas_text(cv, row, at, WB_STYLE_DIM, "  x not computed");
     if (nan_seen)
         at += wb_canvas_text(cv, row, at, WB_STYLE_ERROR, "  N NaN");
-    if (h->quantity != NULL)
-        at += wb_canvas_printf(cv, row, at, WB_STYLE_TEXT, "  %s", h->quantity);
-    at += wb_canvas_text(cv, row, at, WB_STYLE_DIM, h->symmetric ? "  symmetric" : "");
     at += say_shown(cv, row, at, "rows", l->top * l->block, l->shown_rows * l->block, h->rows);
     at += say_shown(cv, row, at, "columns", l->left * l->block, l->shown_cols * l->block, h->cols);
+    at += wb_canvas_text(cv, row, at, WB_STYLE_DIM, h->symmetric ? "  symmetric" : "");
     if (l->block == 1)
         at += wb_canvas_printf(cv, row, at, WB_STYLE_DIM, "  zoom %d", l->zoom);
+    if (h->quantity != NULL)
+        at += wb_canvas_printf(cv, row, at, WB_STYLE_TEXT, "  %s", h->quantity);
     return at - col;
 }
 

@@ -106,9 +106,9 @@ float wb_heat_unit(const struct wb_heat *h, const struct wb_heat_layout *layout,
 /* The value of a cell as text: "0.6213", "not computed", "NaN". */
 const char *wb_heat_text(const struct wb_heat *h, int row, int col, char *out, size_t size);
 
-/* UP DOWN LEFT RIGHT FIRST LAST (rows; with a count that row) PAGE_* HALF_* move the cursor, ZOOM_IN and
- * ZOOM_OUT change the zoom, RANGE flips automatic. The window's size decides about pages and
- * scrolling. False: none of these. */
+/* UP DOWN LEFT RIGHT, FIRST and LAST (row; with a count above 1 that row), PAGE_* and HALF_* move
+ * the cursor, ZOOM_IN and ZOOM_OUT change the zoom, RANGE flips automatic. The window's size
+ * decides about pages and scrolling. False: none of these. */
 bool wb_heat_act(struct wb_heat *h, enum wb_action action, int count, const struct wb_theme *theme,
                  int rows, int cols);
 /* A click moves the cursor, the wheel moves it by a row. False: nothing happened. */

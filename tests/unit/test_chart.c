@@ -134,7 +134,14 @@ static void test_histogram(void **state)
     (void)state;
     screen_open(&s, 8, 50, WB_TIER_MONO, true);
     wb_histogram_draw(&s.cv, &h);
-    screen_is(&s, "  -0.06000 | #                                   1\n" + 0);
+    screen_is(&s, "-0.06000 |#                                      1\n"
+                  "-0.04000 |#                                    120\n"
+                  "-0.02000 |##                               181,204\n"
+                  "       0 |#############################  2,630,911\n"
+                  " 0.02000 |##                               180,977\n"
+                  " 0.04000 |#                                     90\n"
+                  " 0.06000 |                                       0\n"
+                  "bars linear\n");
     screen_close(&s);
 }
 
@@ -165,9 +172,9 @@ static void test_histogram_small(void **state)
     (void)state;
     screen_open(&s, 4, 20, WB_TIER_MONO, true);
     wb_histogram_draw(&s.cv, &h);
-    screen_is(&s, "1.000 |###         3\n"
-                  "3.000 |########    7\n"
-                  "4.500 |######      5\n"
+    screen_is(&s, "1.000 |####        3\n"
+                  "3.000 |##########  7\n"
+                  "4.500 |#######     5\n"
                   "bars linear\n");
     for (int rows = 0; rows < 5; rows++)
         for (int cols = 0; cols < 20; cols++) {
