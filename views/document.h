@@ -65,7 +65,8 @@ uint64_t wb_document_version(const struct wb_document *d);
  * effect: WB_EARG beyond the bounds, WB_ENOMEM. */
 bool wb_document_replace(struct wb_document *d, struct wb_range range, const char *text, size_t n,
                          enum wb_edit kind, struct wb_pos *end, struct wb_err *err);
-/* All edits up to the matching end are one step of undo; may be nested. */
+/* All edits up to the matching end are one step of undo; may be nested. A single edit in between is
+ * as it were alone: typing runs on. */
 void wb_document_group_begin(struct wb_document *d);
 void wb_document_group_end(struct wb_document *d);
 /* The next edit begins a new step. */

@@ -28,6 +28,7 @@ struct wb_document_history {
     size_t bytes;
     int depth;        /* of groups */
     bool group_empty; /* nothing in the outermost group yet */
+    size_t in_group;  /* edits in it */
     bool broken;      /* the next edit begins a new step */
     size_t joined;    /* bytes + 1 that the edit being made appended to the last one, else 0 */
 };

@@ -181,19 +181,22 @@ void wb_document_history_done(struct wb_document *d)
     h->edit[h->n - 1].after = d->cursor;
     h->at = h->n;
     h->group_empty = false;
+    h->in_group++;
     h->broken = false;
     forget_oldest(h);
 }
 
 void wb_document_group_begin(struct wb_document *d)
 {
-    if (d->history.depth++ == 0)
-        d->history.group_empty = true;
+    if (d->history.depth++ > 0)
+        return;
+    d->history.group_empty = true;
+    d->history.in_group = 0;
 }
 
 void wb_document_group_end(struct wb_document *d)
 {
-    if (--d->history.depth == 0)
+    if (--d->history.depth == 0 && d->history.in_group > 1)
         wb_document_break(d);
 }
 
@@ -251,6 +254,7 @@ bool wb_document_redo(struct wb_document *d)
 void wb_document_set_saved(struct wb_document *d)
 {
     d->history.saved = d->history.at;
+    d->history.group_empty = true; /* what follows in an open group is a step of its own */
     wb_document_break(d);
 }
 

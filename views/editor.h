@@ -10,45 +10,46 @@
 #include "views/document.h"
 #include "views/key.h"
 #include "views/lua_text.h"
+#include "views/view.h"
 
 /* X(id, keys, doc): default keys and help. Shift with a movement selects. */
-#define WB_EDITOR_KEYS(X)                                                               \
-    X(LEFT, "Left C-b", "a character left; with Shift every movement selects")          \
-    X(RIGHT, "Right", "a character right")                                              \
-    X(UP, "Up C-p", "a line up")                                                        \
-    X(DOWN, "Down C-n", "a line down")                                                  \
-    X(WORD_LEFT, "C-Left M-b", "a word left")                                           \
-    X(WORD_RIGHT, "C-Right M-f", "a word right")                                        \
-    X(HOME, "Home C-a", "to the first letter of the line, then to its start")           \
-    X(END, "End C-e", "to the end of the line")                                         \
-    X(PAGE_UP, "PgUp", "a page up")                                                     \
-    X(PAGE_DOWN, "PgDn", "a page down")                                                 \
-    X(FIRST, "C-Home M-<", "to the start of the text")                                  \
-    X(LAST, "C-End M->", "to the end of the text")                                      \
-    X(BRACKET, "M-m", "to the matching bracket")                                        \
-    X(NEWLINE, "Enter", "a new line, indented")                                         \
-    X(TAB, "Tab", "complete the word, else indent; indents a selection")                \
-    X(UNINDENT, "S-Tab", "indent less")                                                 \
-    X(ERASE, "Backspace C-h", "erase the character before, a level of indentation")     \
-    X(DELETE, "Delete C-d", "erase the character under the cursor")                     \
-    X(ERASE_WORD, "C-w M-Backspace", "erase the word before")                           \
-    X(ERASE_WORD_NEXT, "M-d", "erase the word after")                                   \
-    X(ERASE_START, "C-u", "erase to the start of the line")                             \
-    X(CUT, "C-k", "cut the selection, or to the end of the line")                       \
-    X(COPY, "M-w", "copy the selection, or the line")                                   \
-    X(YANK, "C-y", "put in what was cut or copied")                                     \
-    X(SELECT, "M-Space", "begin or end a selection")                                    \
-    X(SELECT_ALL, "M-a", "select all")                                                  \
-    X(UNDO, "C-_ M-u", "undo")                                                          \
-    X(REDO, "M-r", "redo")                                                              \
-    X(COMMENT, "M-;", "comment lines out or in again")                                  \
-    X(COMPLETE, "M-/", "complete the word under the cursor")                            \
-    X(SEARCH, "C-f C-s", "search as you type; Enter next, S-Enter previous, Esc stays") \
-    X(SEARCH_NEXT, "F3 M-n", "next match of the last search")                           \
-    X(SEARCH_PREVIOUS, "S-F3 M-p", "previous match of the last search")                 \
-    X(REPLACE, "M-%", "replace all matches, in the selection when there is one")        \
-    X(GO, "M-g", "go to a line")                                                        \
-    X(ERROR, "M-e", "to the line of the error")                                         \
+#define WB_EDITOR_KEYS(X)                                                            \
+    X(LEFT, "Left C-b", "a character left; with Shift every movement selects")       \
+    X(RIGHT, "Right", "a character right")                                           \
+    X(UP, "Up C-p", "a line up")                                                     \
+    X(DOWN, "Down C-n", "a line down")                                               \
+    X(WORD_LEFT, "C-Left M-b", "a word left")                                        \
+    X(WORD_RIGHT, "C-Right M-f", "a word right")                                     \
+    X(HOME, "Home C-a", "to the first letter of the line, then to its start")        \
+    X(END, "End C-e", "to the end of the line")                                      \
+    X(PAGE_UP, "PgUp", "a page up")                                                  \
+    X(PAGE_DOWN, "PgDn", "a page down")                                              \
+    X(FIRST, "C-Home M-<", "to the start of the text")                               \
+    X(LAST, "C-End M->", "to the end of the text")                                   \
+    X(BRACKET, "M-m", "to the matching bracket")                                     \
+    X(NEWLINE, "Enter", "a new line, indented")                                      \
+    X(TAB, "Tab", "complete the word, else indent; indents a selection")             \
+    X(UNINDENT, "S-Tab", "indent less")                                              \
+    X(ERASE, "Backspace C-h", "erase the character before, a level of indentation")  \
+    X(DELETE, "Del C-d", "erase the character under the cursor")                     \
+    X(ERASE_WORD, "C-w M-Backspace", "erase the word before")                        \
+    X(ERASE_WORD_NEXT, "M-d", "erase the word after")                                \
+    X(ERASE_START, "C-u", "erase to the start of the line")                          \
+    X(CUT, "C-k", "cut the selection, or to the end of the line")                    \
+    X(COPY, "M-w", "copy the selection, or the line")                                \
+    X(YANK, "C-y", "put in what was cut or copied")                                  \
+    X(SELECT, "M-Space", "begin or end a selection")                                 \
+    X(SELECT_ALL, "M-a", "select all")                                               \
+    X(UNDO, "C-_ M-u", "undo")                                                       \
+    X(REDO, "M-r", "redo")                                                           \
+    X(COMMENT, "M-;", "comment lines out or in again")                               \
+    X(COMPLETE, "M-/", "complete the word under the cursor")                         \
+    X(SEARCH, "C-f C-s", "search: Enter next, S-Enter back, Esc stays, C-g returns") \
+    X(SEARCH_NEXT, "F3 M-n", "next match of the last search")                        \
+    X(SEARCH_PREVIOUS, "S-F3 M-p", "previous match of the last search")              \
+    X(REPLACE, "M-%", "replace all matches, in the selection when there is one")     \
+    X(GO, "M-g", "go to a line")                                                     \
+    X(ERROR, "M-e", "to the line of the error")                                      \
     X(CLEAR, "Esc C-g", "end the selection, the search, or leave the editor")
 
 enum wb_editor_command {
@@ -59,11 +60,8 @@ enum wb_editor_command {
         WB_EDITOR_COMMAND_COUNT
 };
 
-struct wb_editor_key {
-    const char *keys, *doc; /* names of keys, separated by blanks */
-};
-/* i in 1 .. WB_EDITOR_COMMAND_COUNT - 1 */
-const struct wb_editor_key *wb_editor_key_info(enum wb_editor_command i);
+/* The table above for help; ends with a NULL field. */
+extern const struct wb_key_doc wb_editor_keys[];
 
 /* Fill `out` with what could stand at a place of the document. Called on the UI thread: answer
  * from what is at hand. `asked` is false while typing (after `.`, `:` or in a string). */

@@ -9,6 +9,7 @@
 #include "views/canvas.h"
 #include "views/complete.h"
 #include "views/key.h"
+#include "views/view.h"
 
 #define WB_LINE_MAX 4096    /* bytes */
 #define WB_HISTORY_MAX 1000 /* lines kept */
@@ -24,7 +25,7 @@
     X(HOME, "Home C-a", "to the start")                                        \
     X(END, "End C-e", "to the end")                                            \
     X(ERASE, "Backspace C-h", "erase the character before; leaves when empty") \
-    X(DELETE, "Delete C-d", "erase the character under the cursor")            \
+    X(DELETE, "Del C-d", "erase the character under the cursor")               \
     X(ERASE_WORD, "C-w M-Backspace", "erase the word before")                  \
     X(ERASE_START, "C-u", "erase to the start")                                \
     X(ERASE_END, "C-k", "erase to the end")                                    \
@@ -41,11 +42,8 @@ enum wb_line_command {
         WB_LINE_COMMAND_COUNT
 };
 
-struct wb_line_key {
-    const char *keys, *doc; /* names of keys, separated by blanks */
-};
-/* i in 1 .. WB_LINE_COMMAND_COUNT - 1 */
-const struct wb_line_key *wb_line_key_info(enum wb_line_command i);
+/* The table above for help; ends with a NULL field. */
+extern const struct wb_key_doc wb_line_keys[];
 
 struct wb_history;
 /* From a file, created on the first write; path NULL keeps it in memory. A file that cannot be
@@ -79,7 +77,8 @@ enum wb_line_result {
 };
 
 struct wb_line;
-/* history and completer are borrowed, NULL is fine. Owned by the caller; NULL when memory is out. */
+/* The history is borrowed, the completer copied; NULL is fine for both. Owned by the caller; NULL
+ * when memory is out. */
 struct wb_line *wb_line_new(struct wb_history *history, const struct wb_line_completer *completer);
 void wb_line_free(struct wb_line *line);
 /* Begin with a prompt and a text, the cursor at its end. */
