@@ -14,7 +14,7 @@ modules='lua5.4:liblua5.4-dev openblas:libopenblas-dev lapacke:liblapacke-dev
 case $what in
 build) ;;
 check)
-    programs="$programs luac5.4:lua5.4 luacheck:lua-check shellcheck:shellcheck"
+    programs="$programs luac5.4:lua5.4 luacheck:lua-check shellcheck:shellcheck tmux:tmux"
     modules="$modules cmocka:libcmocka-dev"
     ;;
 lint)
