@@ -37,9 +37,12 @@ const char *wb_number(char *out, size_t size, double value)
 const char *wb_number_change(char *out, size_t size, double before, double now)
 {
     double change = now - before;
-    char text[32], *zero;
+    char text[32] = "", *zero;
 
-    snprintf(text, sizeof text, isnan(change) ? "" : change == 0 ? "=" : "%+.2g", change);
+    if (change == 0)
+        strcpy(text, "=");
+    else if (!isnan(change))
+        snprintf(text, sizeof text, "%+.2g", change);
     zero = strstr(text, "0.");
     if (zero == text + 1) /* "+0.08": the sign alone tells where it begins */
         memmove(zero, zero + 1, strlen(zero));
