@@ -2,15 +2,7 @@
 #include <string.h>
 
 #include "app/probe/delta.h"
-
-/* Columns come in the order in which a block computes; roles that are not named here follow as
- * they appear. */
-static const char *const role_order[] = {
-    "embed",      "attn_norm",      "q",        "k",    "v",  "qkv",     "q_norm", "k_norm",
-    "o",          "attn_post_norm", "ffn_norm", "gate", "up", "gate_up", "down",   "ffn_post_norm",
-    "final_norm", "lm_head",
-};
-#define ROLES_KNOWN (sizeof role_order / sizeof role_order[0])
+#include "app/probe/places.h"
 
 static bool counts(const struct wb_delta_tensor *t)
 {
@@ -96,18 +88,18 @@ static size_t find_column(const char *const *column, size_t n, const char *role)
 /* Known roles that occur, in their order, then the others. */
 static size_t list_columns(const struct wb_delta_list *list, const char **column)
 {
-    bool seen[ROLES_KNOWN] = { false };
+    bool seen[WB_ROLES_KNOWN] = { false };
     size_t n = 0;
 
     for (size_t i = 0; i < list->count; i++) {
-        size_t k = find_column(role_order, ROLES_KNOWN, list->tensor[i].a->role.role);
+        size_t k = find_column(wb_role_order, WB_ROLES_KNOWN, list->tensor[i].a->role.role);
 
-        if (k < ROLES_KNOWN && counts(&list->tensor[i]))
+        if (k < WB_ROLES_KNOWN && counts(&list->tensor[i]))
             seen[k] = true;
     }
-    for (size_t k = 0; k < ROLES_KNOWN; k++)
+    for (size_t k = 0; k < WB_ROLES_KNOWN; k++)
         if (seen[k])
-            column[n++] = role_order[k];
+            column[n++] = wb_role_order[k];
     for (size_t i = 0; i < list->count; i++) {
         const char *role = list->tensor[i].a->role.role;
 
@@ -123,7 +115,8 @@ bool wb_delta_grid(struct wb_delta_list *list, struct wb_delta_grid *out, struct
 
     *out = (struct wb_delta_grid){ 0 };
     out->row = wb_delta_layers(list, &out->rows);
-    out->column = wb_arena_calloc(&list->arena, list->count + ROLES_KNOWN + 1, sizeof *out->column);
+    out->column =
+        wb_arena_calloc(&list->arena, list->count + WB_ROLES_KNOWN + 1, sizeof *out->column);
     if (out->row == NULL || out->column == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for %zu tensors", list->count);
     out->columns = list_columns(list, out->column);

@@ -9,7 +9,8 @@
  * Figures are of what a run would write: every value is rounded to the dtype of its tensor first.
  * Sums of a sample are scaled by entries / entries looked at (wb_evaluate does), so a norm or a
  * count of a sample estimates that of the whole; a maximum is that of the sample, and rows are
- * taken evenly spread, so rare entries may be missed. */
+ * taken evenly spread, so rare entries may be missed. Entries that are not finite are counted and
+ * left out of everything but `cosine` to a parent, which they make NaN when there is a base. */
 #ifndef WB_PROBE_PREVIEW_H
 #define WB_PROBE_PREVIEW_H
 
@@ -128,8 +129,8 @@ struct wb_preview_how {
     void *ctx;
 };
 
-/* Work everything out; once a preview. A tensor that fails (a guard) has NaN figures and ends the
- * run with its error; all that was known stays. */
+/* Work everything out; once a preview. After a failure (a guard: WB_ENUMERIC, as the run would
+ * have it) or a cancellation all that was known stays. */
 bool wb_preview_run(struct wb_preview *p, const struct wb_preview_how *how, struct wb_err *err);
 /* For wb_task_start: a context that runs `how` on the preview, reporting to the task. The preview
  * is referenced, how copied (its cancel, report and ctx are the task's). Owned; NULL: no memory. */
