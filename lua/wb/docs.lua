@@ -14,7 +14,7 @@ local function read(text)
   return docs
 end
 
-M.wb = read [=[
+M.wb = read [==[
 open(path[, {lora =, scale =}]) -- a model: a directory, a file, a name in the hub cache, or any of these +ADAPTER
 knob(name, default[, {min =, max =, step =, choices =, doc =, secret =}]) -- the knob's value: a number, boolean or string that can be turned
 merge(method, {base =, models = {}, …}) -- a model merged from several
@@ -62,10 +62,10 @@ key_permutation(master, label, n) -- a permutation that follows from a key, coun
 key_orthogonal(master, label, n) -- an orthogonal matrix that follows from a key
 inverse_permutation(p) -- the permutation that undoes p
 version -- of the library
-]=]
+]==]
 
 -- Fields and methods of models; methods are called with a colon.
-M.model = read [=[
+M.model = read [==[
 family -- "llama", …; "unknown"
 layers -- how many
 parameters -- entries of all floating tensors
@@ -87,9 +87,9 @@ keep_layers{0, 1, 3} -- these layers in this order, renumbered
 configure{key = value} -- a model with keys of config.json changed
 stem(word) -- how the files of weights are called
 file(name, text) -- one more file beside the weights
-]=]
+]==]
 
-M.tensor = read [=[
+M.tensor = read [==[
 abs() -- |x|
 sign() -- -1, 0 or 1
 sqrt() -- the square root
@@ -162,7 +162,7 @@ solve(b) -- x of A x = b
 least_squares(b[, ridge]) -- x of the smallest |A x - b|
 item(i) -- entry i, from 0, of a small tensor
 value() -- its numbers, evaluated now; small tensors only
-]=]
+]==]
 
 -- A table of docs as a list in the order of names; methods without an entry are there too.
 function M.list(docs, names)
