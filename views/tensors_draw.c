@@ -24,7 +24,7 @@ const struct wb_table_column wb_tensors_columns[TENSORS_COLUMNS] = {
     [TENSORS_STD] = { .title = "STD", .width = 10, .align = WB_ALIGN_RIGHT, .priority = 3 },
     [TENSORS_ABSMAX] = { .title = "ABSMAX", .width = 9, .align = WB_ALIGN_RIGHT, .priority = 6 },
     [TENSORS_ZEROS] = { .title = "ZEROS", .width = 6, .align = WB_ALIGN_RIGHT, .priority = 7 },
-    [TENSORS_ODD] = { .title = "ODD", .width = 5, .align = WB_ALIGN_RIGHT, .priority = 1 },
+    [TENSORS_ODD] = { .title = "FLAG", .width = 6, .align = WB_ALIGN_RIGHT, .priority = 1 },
 };
 
 /* Cells */
@@ -291,7 +291,7 @@ int wb_tensors_list_cols(const struct wb_view *v)
     const struct tensors *s = v->state;
 
     if (v->cols >= DETAIL_COLS)
-        return v->cols >= 160 ? v->cols - 70 : v->cols * 11 / 20;
+        return v->cols >= 160 ? v->cols - 70 : v->cols * 3 / 5;
     return s->pane == TENSORS_DETAIL ? 0 : v->cols;
 }
 

@@ -9,7 +9,8 @@ _weightbench()
     COMPREPLY=()
     if (( COMP_CWORD == 1 )); then
         words=$("$program" help --list 2>/dev/null | cut -f1)
-        mapfile -t COMPREPLY < <(compgen -W "$words --help --version" -- "$cur")
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -W "$words --help --version" -- "$cur"; compgen -f -- "$cur")
         return
     fi
     if [[ $command == help ]]; then

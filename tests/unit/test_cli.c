@@ -212,7 +212,7 @@ static void test_usage(void **state)
         int code;
         const char *out, *err; /* parts of them; NULL: empty */
     } cases[] = {
-        { "", 2, NULL, "not in this version" },
+        { "", 2, NULL, "terminal" },
         { "--help", 0, "usage: weightbench", NULL },
         { "-h", 0, "similarity", NULL },
         { "help", 0, "weightbench help COMMAND", NULL },
@@ -227,8 +227,11 @@ static void test_usage(void **state)
         { "--json", 2, NULL, "unknown option" },
         { "shwo " ZOO "math", 2, NULL, "did you mean 'show'" },
         { "nonsense", 2, NULL, "no command 'nonsense'" },
-        { ZOO "math", 2, NULL, "screens" },
-        { "no/such/pipeline.lua", 2, NULL, "screens" },
+        { ZOO "math", 2, NULL, "terminal" },
+        { "workbench " ZOO "math", 2, NULL, "terminal" },
+        { "no/such/pipeline.lua", 2, NULL, "terminal" },
+        { "--size 100", 2, NULL, "COLSxROWS" },
+        { "--color purple " ZOO "math", 2, NULL, "not one of auto" },
         { "eval " ZOO "math --text x", 2, NULL, "not in this version" },
         { "generate " ZOO "math --prompt x -n 3", 2, NULL, "not in this version" },
         { "heads " ZOO "math --text x", 2, NULL, "not in this version" },

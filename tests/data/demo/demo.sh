@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# What `make demo` runs: merge the bundled models, show what came out, compare it with its parents.
+# What `make demo` runs: on a terminal the workbench, with the bundled models and pipeline open;
+# elsewhere (or with WB_DEMO=plain) the same merge by commands, what came out, and how far it is from its
+# parents.
 set -eu
 
 cd "$(dirname "$0")/../../.."
 weightbench=${WEIGHTBENCH:-./weightbench}
 out=${1:-build/demo}
+
+if [ -t 0 ] && [ -t 1 ] && [ "${WB_DEMO:-}" != plain ] && [ "${TERM:-dumb}" != dumb ]; then
+    exec "$weightbench" --no-session tests/data/zoo/base tests/data/zoo/math tests/data/zoo/german \
+        tests/data/zoo/code tests/data/demo/pipeline.lua
+fi
 
 # Say what is run, then run it.
 step()
