@@ -95,7 +95,7 @@ static bool joins(const struct wb_document_history *h, struct wb_range r,
     end = (struct wb_pos){ e->from.line, e->from.byte + e->inserted.len };
     if (kind == WB_EDIT_TYPE)
         return removed->len == 0 && wb_pos_compare(r.from, end) == 0;
-    return n == 0 && e->removed.len + removed->len <= JOINED_MAX &&
+    return n == 0 && e->inserted.len == 0 && e->removed.len + removed->len <= JOINED_MAX &&
            (wb_pos_compare(r.to, e->from) == 0 || wb_pos_compare(r.from, e->from) == 0);
 }
 

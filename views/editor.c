@@ -71,7 +71,9 @@ void wb_editor_free(struct wb_editor *ed)
 
 void wb_editor_set_completer(struct wb_editor *ed, const struct wb_editor_completer *completer)
 {
-    ed->completer = completer == NULL ? (struct wb_editor_completer){ 0 } : *completer;
+    static const struct wb_editor_completer none;
+
+    ed->completer = completer == NULL ? none : *completer;
     wb_complete_clear(&ed->popup);
 }
 

@@ -34,7 +34,7 @@ static const char *const globals[] = {
 static bool among(const char *const *list, size_t n, const char *text, size_t len)
 {
     for (size_t i = 0; i < n; i++)
-        if (strlen(list[i]) == len && memcmp(list[i], text, len) == 0)
+        if (list[i][0] == text[0] && strncmp(list[i], text, len) == 0 && list[i][len] == '\0')
             return true;
     return false;
 }
@@ -185,8 +185,8 @@ static enum wb_lua_kind lex_operator(struct wb_lua_lexer *lx)
     size_t n = 1;
 
     for (size_t i = 0; n == 1 && i < sizeof longer / sizeof *longer; i++)
-        if (lx->len - lx->at >= strlen(longer[i]) &&
-            memcmp(lx->line + lx->at, longer[i], strlen(longer[i])) == 0)
+        if (longer[i][0] == c && longer[i][1] == peek(lx, 1) &&
+            (longer[i][2] == '\0' || longer[i][2] == peek(lx, 2)))
             n = strlen(longer[i]);
     lx->at += n;
     if (n == 1 && (c == '.' || c == ':'))

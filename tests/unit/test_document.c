@@ -124,7 +124,7 @@ static void edit_at_random(struct pair *p)
         wb_document_set_cursor(p->d, wb_document_at_offset(p->d, a));
         break;
     default:
-        replace_both(p, a, b, text, n, WB_EDIT_STEP);
+        replace_both(p, a, b, text, n, (enum wb_edit)(rng() % 3));
     }
 }
 
@@ -249,6 +249,23 @@ static void test_steps(void **state)
     type(d, "b"); /* moving away ended the step */
     assert_true(wb_document_undo(d));
     check_text(d, "axlocal!", 8);
+    wb_document_free(d);
+}
+
+/* Erasing what an edit put in is a step of its own, whatever kind that edit was. */
+static void test_erasing_what_was_put_in(void **state)
+{
+    struct wb_document *d = document("abc", 3);
+    struct wb_range first = { { 0, 0 }, { 0, 1 } };
+
+    (void)state;
+    assert_true(wb_document_replace(d, first, "xy", 2, WB_EDIT_ERASE, NULL, NULL));
+    assert_true(wb_document_replace(d, first, "", 0, WB_EDIT_ERASE, NULL, NULL));
+    check_text(d, "ybc", 3);
+    assert_true(wb_document_undo(d));
+    check_text(d, "xybc", 4);
+    assert_true(wb_document_undo(d));
+    check_text(d, "abc", 3);
     wb_document_free(d);
 }
 
@@ -439,11 +456,17 @@ static void test_watch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_edits), cmocka_unit_test(test_undo_all_redo_all),
-        cmocka_unit_test(test_steps),        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_modified),     cmocka_unit_test(test_line_ends_and_columns),
-        cmocka_unit_test(test_words),        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_bounds),       cmocka_unit_test(test_undo_is_bounded),
+        cmocka_unit_test(test_random_edits),
+        cmocka_unit_test(test_undo_all_redo_all),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_erasing_what_was_put_in),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_modified),
+        cmocka_unit_test(test_line_ends_and_columns),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_undo_is_bounded),
         cmocka_unit_test(test_watch),
     };
 
