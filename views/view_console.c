@@ -343,13 +343,6 @@ static const enum wb_action actions[] = {
 };
 static const enum wb_action hints[] = { WB_ACTION_EDIT, WB_ACTION_CANCEL, WB_ACTION_COPY,
                                         WB_ACTION_NONE };
-static const struct wb_key_doc keys[] = {
-#define KEY_DOC(id, key, text) { key, text },
-    WB_LINE_KEYS(KEY_DOC)
-#undef KEY_DOC
-        { NULL, NULL },
-};
-
 const struct wb_view_ops wb_console_view = {
     .name = "console",
     .title = "Console",
@@ -357,7 +350,7 @@ const struct wb_view_ops wb_console_view = {
     .state_size = sizeof(struct console),
     .actions = actions,
     .hints = hints,
-    .keys = keys,
+    .keys = wb_line_keys,
     .open = open,
     .close = close,
     .draw = draw,
