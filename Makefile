@@ -167,6 +167,10 @@ readme-tables:
 	           -e "/<!-- $$name -->/r $(BUILD)/$$name.md" README.md; \
 	done
 
+# Pictures and captures of every screen, for the README.
+screenshots: all
+	@WEIGHTBENCH='$(CURDIR)/$(PROGRAM)' tests/screenshots.sh
+
 peers: all
 	@WEIGHTBENCH='$(CURDIR)/$(PROGRAM)' BUILD='$(BUILD)' tests/peers/load_outputs.sh
 
@@ -227,6 +231,7 @@ help:
 	@echo 'make bench          speed and memory, as ratios to cp and cat; ~25 GB under $$WB_BENCH_DIR'
 	@echo 'make bench-peers    side by side with mergekit (PyPI)'
 	@echo 'make readme-tables  puts the tables of both into README.md'
+	@echo 'make screenshots    captures of every screen into README.md and views/pictures'
 	@echo 'make peers          loads outputs with safetensors and transformers (PyPI)'
 	@echo 'make install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
 	@echo 'make lint           clang-tidy, cppcheck, luacheck, shellcheck'
@@ -236,5 +241,5 @@ help:
 	@echo 'variables: CC CFLAGS CPPFLAGS LDFLAGS LDLIBS PREFIX DESTDIR BUILD SAN WERROR JOBS'
 	@echo '  make BUILD=b-tsan SAN=thread check     make CC=clang BUILD=b-clang WERROR=1 check'
 
-.PHONY: all setup demo check run-tests tests sanitize benches bench bench-peers readme-tables peers install uninstall \
+.PHONY: all setup demo check run-tests tests sanitize benches bench bench-peers readme-tables screenshots peers install uninstall \
         format format-check lint clean help force

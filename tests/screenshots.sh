@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# What `make screenshots` runs: pictures of every screen, taken from the running program.
+#
+# Each screen is brought up by a script of keys on the bundled models; an SVG of 120x34 goes to
+# views/pictures/, and its text at 80x24 between the marks "<!-- screen NAME -->" of README.md.
+set -eu
+
+cd "$(dirname "$0")/.."
+weightbench=${WEIGHTBENCH:-$PWD/weightbench}
+export WEIGHTBENCH_SHARE=$PWD LC_ALL=C.UTF-8 TZ=UTC
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+models=(tests/data/zoo/base tests/data/zoo/math tests/data/zoo/german tests/data/zoo/code)
+mkdir -p views/pictures
+
+# steps NAME: the steps that bring a screen up.
+steps()
+{
+    case $1 in
+    models) printf '%s\n' ':go models' 'keys j' 'keys c' ;;
+    tensors) printf '%s\n' ':go tensors model.layers.3.mlp.down_proj.weight' ;;
+    layers) printf '%s\n' ':model math base' ':go layers' 'keys j j l l' ;;
+    pipeline) printf '%s\n' ':go pipeline' ':knob density 0.3' ;;
+    run) printf '%s\n' ":run $scratch/merged" ':go run' ;;
+    parameters) printf '%s\n' ':go parameters' 'keys /' 'type density' 'keys Enter Tab j j' ;;
+    problems) printf '%s\n' ':go problems' ;;
+    plugins) printf '%s\n' ':go plugins' 'keys /' 'type ties' 'keys Enter' ;;
+    console) printf '%s\n' ':lua model:tensor("model.norm.weight"):norm():value()' ;;
+    *) return 1 ;;
+    esac
+}
+
+# play NAME SIZE LAST-STEP: its screen.
+play()
+{
+    local pipeline=tests/data/demo/pipeline.lua
+
+    case $1 in parameters | problems) pipeline=tests/data/demo/depth.lua ;; esac
+    { steps "$1"; echo wait; echo "$3"; } >"$scratch/keys"
+    "$weightbench" --no-session --no-config --script "$scratch/keys" --size "$2" "${models[@]}" "$pipeline" |
+        sed "s|$scratch/||g"
+    rm -rf "$scratch/merged"
+}
+
+# Put a file between the marks of a screen in README.md.
+into_readme()
+{
+    grep -q "<!-- screen $1 -->" README.md || return 0
+    { echo '```text'; sed 's/ *$//' "$2"; echo '```'; } >"$scratch/block"
+    sed -i -e "/<!-- screen $1 -->/,/<!-- end of screen $1 -->/{//!d}" \
+        -e "/<!-- screen $1 -->/r $scratch/block" README.md
+}
+
+for name in models tensors layers pipeline run parameters problems plugins console; do
+    play "$name" 120x34 "dump svg views/pictures/$name.svg" >/dev/null
+    sed -i "s|$scratch/||g" "views/pictures/$name.svg"
+    play "$name" 80x24 dump >"$scratch/text"
+    into_readme "$name" "$scratch/text"
+    echo "views/pictures/$name.svg"
+done
