@@ -2,6 +2,7 @@
 #ifndef WB_PROBE_CSV_H
 #define WB_PROBE_CSV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "app/core/str.h"

@@ -17,7 +17,7 @@
 #include "app/graph/eval.h"
 #include "app/graph/model.h"
 
-#define WB_PAIRWISE_ITEMS_MAX 1024
+#define WB_PAIRWISE_ITEMS_MAX 512
 #define WB_ALL_ROLES SIZE_MAX
 
 struct wb_pairwise_item {

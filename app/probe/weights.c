@@ -7,7 +7,7 @@
 /* Order of WB_REDUCE_STATS. */
 enum { COUNT, NAN_COUNT, INF_COUNT, ZERO, SUM, SUM_SQUARES, MIN, MAX, ABSMAX, FIELDS };
 
-static struct wb_weight_stats figures(const double v[FIELDS])
+struct wb_weight_stats wb_weight_figures(const double v[FIELDS])
 {
     double finite = v[COUNT] - v[NAN_COUNT] - v[INF_COUNT];
     double mean = v[SUM] / finite, variance = v[SUM_SQUARES] / finite - mean * mean;
@@ -49,7 +49,7 @@ bool wb_weights_stats(const struct wb_eval *how, const struct wb_entry *const *e
     ok = ok && wb_evaluate(how, target, n, NULL, err);
     for (size_t i = 0; ok && i < count; i++)
         out[i] = wb_dtype_computable(wb_node_dtype(entry[i]->node))
-                     ? figures(value[i])
+                     ? wb_weight_figures(value[i])
                      : (struct wb_weight_stats){ NAN, NAN, NAN, NAN, NAN, NAN, NAN };
     for (size_t i = 0; i < n; i++)
         wb_node_unref(target[i].node);
