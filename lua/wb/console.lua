@@ -132,12 +132,16 @@ end
 
 -- Evaluation.
 
+local function is_open(problem) return problem:find("near <eof>", 1, true) ~= nil end
+
+-- As an expression, else as statements: the function, or nil, what is wrong, and whether only the rest is missing.
 local function load(code)
-  local fn = core.load("return " .. code, "=console", env)
+  local fn, as_expression = core.load("return " .. code, "=console", env)
   if fn then return fn end
   local problem
   fn, problem = core.load(code, "=console", env)
-  return fn, problem
+  if fn then return fn end
+  return nil, problem, is_open(problem) or is_open(as_expression)
 end
 
 local function results(ok, ...)
@@ -159,11 +163,8 @@ function M.eval(code, models)
   for name, m in next, models do by_name[name], seen_names[name] = m, m end
   seen_names.models = by_name
   code = code:gsub("^%s*=", "")
-  local fn, problem = load(code)
-  if not fn then
-    if problem:find("<eof>", 1, true) then return {incomplete = true, error = problem} end
-    return {error = problem}
-  end
+  local fn, problem, incomplete = load(code)
+  if not fn then return {incomplete = incomplete, error = problem} end
   return pipeline.beside(function() return results(core.traced(fn)) end)
 end
 

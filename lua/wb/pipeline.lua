@@ -183,12 +183,13 @@ function M.run(name, text, sets, directory)
   local outer = run
   run = {directory = directory, knobs = {}, by_name = {}, set = {}, set_order = {}, opened = {}}
   problems.reset()
-  step.reset()
+  step.begin()
   registry.reload()
   math.randomseed(42)
   M.last = run
   local ok, model = pcall(execute, name, text, sets)
   run = outer
+  step.finish()
   if not ok then error(model, 0) end
   M.last.model = model
   forget()

@@ -4,9 +4,13 @@ local core = require "wb.core"
 local M = {}
 local Step = {}
 Step.__index = Step
-local all = {} -- of the script that runs, in order; kept until the next one
+local all = {} -- of the script that ran last, in order
+local open = false
 
-function M.reset() all = {} end
+-- A script begins; until it ends its steps are listed, those of plugin checks and the console are not.
+function M.begin() all, open = {}, true end
+
+function M.finish() open = false end
 
 function M.list() return all end
 
@@ -14,7 +18,7 @@ function M.list() return all end
 function M.new(kind, method, inputs)
   local self = setmetatable({where = ("%s '%s'"):format(kind, method), kind = kind, method = method,
     line = core.line(), inputs = inputs or {}, notes = {}, warnings = {}, unmatched = {}, seen = {}}, Step)
-  all[#all + 1] = self
+  if open then all[#all + 1] = self end
   return self
 end
 
