@@ -130,6 +130,10 @@ bool wb_doc_turn(struct wb_doc *d, const char *knob, const char *value, bool mer
                  struct wb_err *err);
 /* By steps (its step, or a 20th of its range), within its range; booleans and choices go round. */
 bool wb_doc_step_knob(struct wb_doc *d, size_t i, int steps, struct wb_err *err);
+/* Where it stands in its range, 0 .. 1; NaN for one that has no range of numbers. */
+double wb_doc_knob_share(const struct wb_doc *d, size_t i);
+/* To that place, on the grid of its steps; joins the turn before like a step. */
+bool wb_doc_slide_knob(struct wb_doc *d, size_t i, double share, struct wb_err *err);
 void wb_doc_forget_turns(struct wb_doc *d);
 bool wb_doc_undo_knob(struct wb_doc *d);
 bool wb_doc_redo_knob(struct wb_doc *d);

@@ -244,19 +244,64 @@ static size_t choice_number(const struct wb_knob *k, const char *value, size_t *
     return at;
 }
 
+/* Values that steps lead to lie on a grid that begins at the least one. */
+struct grid {
+    bool bounded;
+    double from, step;
+};
+
+static struct grid grid_of(const struct wb_knob *k)
+{
+    bool bounded = k->min <= k->max;
+    double range = bounded ? k->max - k->min : 0;
+
+    return (struct grid){ .bounded = bounded,
+                          .from = bounded ? k->min : 0,
+                          .step = k->step > 0 ? k->step : range > 0 ? range / STEPS_OF_RANGE : 0.1 };
+}
+
+static bool turn_to_step(struct wb_doc *d, const struct wb_knob *k, double at, struct wb_err *err)
+{
+    struct grid g = grid_of(k);
+    double x = g.from + at * g.step;
+    char text[40];
+
+    if (g.bounded)
+        x = fmin(fmax(x, k->min), k->max);
+    snprintf(text, sizeof text, "%.10g", fabs(x) < g.step * 1e-9 ? 0 : x);
+    return wb_doc_turn(d, k->name, text, true, err);
+}
+
 static bool step_number(struct wb_doc *d, const struct wb_knob *k, const char *value, int steps,
                         struct wb_err *err)
 {
-    bool bounded = k->min <= k->max;
-    double step = k->step > 0 ? k->step : bounded ? (k->max - k->min) / STEPS_OF_RANGE : 0.1;
-    double from = bounded ? k->min : 0, x = strtod(value, NULL);
-    char text[40];
+    struct grid g = grid_of(k);
 
-    x = from + (round((x - from) / step) + steps) * step; /* stays on the grid of steps */
-    if (bounded)
-        x = fmin(fmax(x, k->min), k->max);
-    snprintf(text, sizeof text, "%.10g", fabs(x) < step * 1e-9 ? 0 : x);
-    return wb_doc_turn(d, k->name, text, true, err);
+    return turn_to_step(d, k, round((strtod(value, NULL) - g.from) / g.step) + steps, err);
+}
+
+static bool has_range(const struct wb_knob *k)
+{
+    return k->kind == WB_KNOB_NUMBER && k->choice == NULL && k->min < k->max;
+}
+
+double wb_doc_knob_share(const struct wb_doc *d, size_t i)
+{
+    const struct wb_knob *k = wb_doc_knob(d, i);
+    char value[300];
+
+    if (!has_range(k))
+        return NAN;
+    return (strtod(wb_doc_knob_value(d, i, value, sizeof value), NULL) - k->min) / (k->max - k->min);
+}
+
+bool wb_doc_slide_knob(struct wb_doc *d, size_t i, double share, struct wb_err *err)
+{
+    const struct wb_knob *k = wb_doc_knob(d, i);
+
+    if (!has_range(k))
+        return wb_fail(err, WB_EARG, "%s has no range", k->name);
+    return turn_to_step(d, k, round(share * (k->max - k->min) / grid_of(k).step), err);
 }
 
 bool wb_doc_step_knob(struct wb_doc *d, size_t i, int steps, struct wb_err *err)

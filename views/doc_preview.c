@@ -139,6 +139,8 @@ void wb_doc_keep_as_before(struct wb_doc *d)
     if (d->preview == NULL || d->stale)
         return;
     if (wb_setting_equal(&d->now, &d->now_cause.setting)) { /* a comment, say */
+        if (d->before_cause.text == d->now_cause.text)
+            d->before_cause.text = d->ran_version;
         d->now_cause.text = d->ran_version;
         return;
     }
