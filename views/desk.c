@@ -75,7 +75,7 @@ const char *wb_desk_summary(const struct wb_desk *desk, char *out, size_t size)
     } else if (desk->doc->run_id != 0) {
         snprintf(out, size, "script");
     } else if (desk->doc->preview_task != NULL) {
-        snprintf(out, size, "preview %.0f%%", desk->doc->now_figures.done * 100);
+        snprintf(out, size, "preview %.0f%%", wb_doc_preview_done(desk->doc) * 100);
     } else if (wb_tasks_busy(desk->tasks) > 0) {
         snprintf(out, size, "at work");
     } else {

@@ -77,6 +77,8 @@ struct wb_desk {
     unsigned long version; /* grows whenever the list or a model of it changes */
     double checked_at;     /* when the files were last looked at */
 
+    bool at_once; /* something that was waited for has come: the next drawing is not put off */
+
     /* Asked for by views. */
     char go_view[24], go_what[512]; /* go_view "" : nothing */
     struct wb_ask ask;

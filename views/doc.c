@@ -1,6 +1,5 @@
-/* views/doc.c - the pipeline's life: edits and turns start the script, its model starts a preview
- * and a dry run. */
-#include "views/doc.h"
+/* views/doc.c - the pipeline's life: its text and file; edits and turns start the script. */
+#include "views/doc_impl.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,113 +7,35 @@
 #include <string.h>
 
 #include "app/core/io.h"
-#include "lua/bind/edit.h"
 #include "views/desk.h"
 
-#define EDIT_SECONDS 0.15 /* an edit runs when nothing was typed for so long */
+#define EDIT_SECONDS 0.15  /* an edit runs when nothing was typed for so long */
+#define TYPING_SECONDS 3.0 /* edits with shorter pauses are one change to the numbers */
 #define SCRIPT_BYTES_MAX ((size_t)16 << 20)
 
-/* Starting what follows from a model */
-
-static void drop_preview(struct wb_doc *d)
-{
-    wb_task_drop(d->preview_task);
-    d->preview_task = NULL;
-    wb_preview_unref(d->preview);
-    d->preview = NULL;
-}
-
-static bool start_preview(struct wb_doc *d, struct wb_err *err)
-{
-    struct wb_model *base, *parent[WB_DOC_PARENTS_MAX];
-    struct wb_preview_how how = { .threads = d->desk->options.threads,
-                                  .budget_bytes = d->desk->options.memory_bytes,
-                                  .cache = d->desk->cache };
-    size_t parents = wb_doc_parents(d, &base, parent, NULL, WB_DOC_PARENTS_MAX);
-    void *ctx;
-
-    d->preview = wb_preview_new(wb_doc_model(d), base, parent, parents, err);
-    if (d->preview == NULL)
-        return false;
-    ctx = wb_preview_task_new(d->preview, &how);
-    if (ctx == NULL)
-        return wb_fail(err, WB_ENOMEM, "no memory for a preview");
-    d->preview_task = wb_task_start_urgent(d->desk->tasks, "preview", wb_preview_task_run, ctx,
-                                           wb_preview_task_free, err);
-    return d->preview_task != NULL;
-}
-
-static void new_preview(struct wb_doc *d)
-{
-    drop_preview(d);
-    if (d->now_figures.grade != WB_GRADE_NONE) { /* what the new numbers are compared with */
-        wb_preview_snapshot_free(&d->before);
-        d->before = d->now_figures;
-        d->now_figures = (struct wb_preview_snapshot){ 0 };
-    }
-    d->preview_err.code = WB_OK;
-    if (!start_preview(d, &d->preview_err))
-        drop_preview(d);
-    else
-        wb_preview_snapshot(d->preview, &d->now_figures);
-}
-
-/* A dry run on a task. */
-struct dry_run {
-    struct wb_model *model;
-    struct wb_eval eval;
-    struct wb_plan *plan;
-};
-
-static void dry_run_free(void *ctx)
-{
-    struct dry_run *r = ctx;
-
-    wb_model_unref(r->model);
-    if (r->plan != NULL)
-        wb_plan_free(r->plan);
-    free(r->plan);
-    free(r);
-}
-
-static bool dry_run(struct wb_task *task, void *ctx, struct wb_err *err)
-{
-    struct dry_run *r = ctx;
-    struct wb_run run = { .eval = r->eval };
-
-    (void)task;
-    r->plan = calloc(1, sizeof *r->plan);
-    if (r->plan == NULL)
-        return wb_fail(err, WB_ENOMEM, "no memory for a plan");
-    return wb_run_plan(&run, r->model, r->plan, err);
-}
-
-static void start_plan(struct wb_doc *d)
-{
-    struct dry_run *r = calloc(1, sizeof *r);
-    struct wb_err err;
-
-    wb_task_drop(d->plan_task);
-    d->plan_task = NULL;
-    if (r == NULL)
-        return;
-    r->model = wb_model_ref(wb_doc_model(d));
-    r->eval = wb_desk_eval(d->desk, false);
-    d->plan_task = wb_task_start(d->desk->tasks, "dry run", dry_run, r, dry_run_free, &err);
-    d->plan_ctx = r;
-    if (d->plan_task == NULL)
-        wb_desk_say(d->desk, WB_MESSAGE_WARNING, "%s", err.msg);
-}
-
-static void drop_plan(struct wb_doc *d)
-{
-    if (d->plan != NULL)
-        wb_plan_free(d->plan);
-    free(d->plan);
-    d->plan = NULL;
-}
-
 /* Running the script */
+
+static void drop_map(struct wb_doc *d)
+{
+    if (d->map != NULL)
+        wb_param_map_free(d->map);
+    free(d->map);
+    d->map = NULL;
+}
+
+/* Nothing but blanks: there is no pipeline, which is not an error. */
+static bool is_blank(const struct wb_str *text)
+{
+    return text->text == NULL || text->text[strspn(text->text, " \t\r\n")] == '\0';
+}
+
+static void drop_results(struct wb_doc *d)
+{
+    wb_doc_drop_figures(d);
+    drop_map(d);
+    wb_script_free(&d->script);
+    wb_script_free(&d->good);
+}
 
 static void start_script(struct wb_doc *d)
 {
@@ -122,28 +43,42 @@ static void start_script(struct wb_doc *d)
 
     wb_document_text(d->text, &text);
     d->edited_at = 0;
-    d->ran_version = wb_document_version(d->text);
-    if (!text.failed)
-        d->run_id =
-            wb_worker_run(d->desk->worker, wb_doc_name(d), text.text == NULL ? "" : text.text,
-                          text.len, (const char *const *)d->now.knob, d->now.knobs);
-    if (text.failed || d->run_id == 0)
-        wb_desk_say(d->desk, WB_MESSAGE_ERROR, "no memory to run the script");
+    d->ran_version = d->seen_version = wb_document_version(d->text);
+    d->started_at = wb_now_seconds();
+    if (!text.failed && is_blank(&text)) {
+        wb_worker_cancel(d->desk->worker);
+        d->run_id = 0;
+        drop_results(d);
+    } else {
+        d->run_id = text.failed
+                        ? 0
+                        : wb_worker_run(d->desk->worker, wb_doc_name(d), text.text, text.len,
+                                        (const char *const *)d->now.knob, d->now.knobs);
+        if (d->run_id == 0)
+            wb_desk_say(d->desk, WB_MESSAGE_ERROR, "no memory to run the script");
+    }
     wb_str_free(&text);
     d->version++;
 }
 
-void wb_doc_rerun(struct wb_doc *d)
+void wb_doc_restart(struct wb_doc *d, bool joins)
 {
+    d->gesture += joins ? 0 : 1;
     start_script(d);
 }
 
-/* Drop turned knobs that a script which came to its end does not declare any more. */
+void wb_doc_rerun(struct wb_doc *d)
+{
+    wb_doc_restart(d, false);
+}
+
+/* Drop turned knobs that the script does not declare any more. Only one that came to its end tells
+ * (lua/wb/pipeline.lua): until then, a knob may be declared further below. */
 static bool drop_stale_knobs(struct wb_doc *d, const struct wb_script *s)
 {
     size_t before = d->now.knobs;
 
-    if (s->steps == 0 || !s->step[s->steps - 1].done)
+    if (strstr(s->err.msg, "the script has no knob '") == NULL)
         return false;
     for (size_t i = d->now.knobs; i-- > 0;) {
         size_t k = 0, n = strcspn(d->now.knob[i], "=");
@@ -157,43 +92,64 @@ static bool drop_stale_knobs(struct wb_doc *d, const struct wb_script *s)
     return d->now.knobs < before;
 }
 
-static void drop_map(struct wb_doc *d)
+/* Is the figures' model the one that the script gives now, with the same parents? */
+static bool same_question(const struct wb_doc *d, const struct wb_script *old)
 {
-    if (d->map != NULL)
-        wb_param_map_free(d->map);
-    free(d->map);
-    d->map = NULL;
+    const struct wb_script *now = &d->script;
+
+    if (old == NULL || old->openeds != now->openeds ||
+        !wb_hash_equal(wb_model_hash(old->pipeline.model), wb_model_hash(now->pipeline.model)))
+        return false;
+    for (size_t i = 0; i < now->openeds; i++)
+        if (old->opened[i].role != now->opened[i].role ||
+            strcmp(old->opened[i].name, now->opened[i].name) != 0 ||
+            !wb_hash_equal(wb_model_hash(old->opened[i].model),
+                           wb_model_hash(now->opened[i].model)))
+            return false;
+    return true;
 }
 
-static void take_script(struct wb_doc *d, struct wb_script *s)
+/* One that failed leaves the last good one in place. */
+static void take_failed(struct wb_doc *d)
 {
-    struct wb_model *old = wb_doc_model(d);
-    bool same =
-        s->ok && old != NULL && wb_hash_equal(wb_model_hash(old), wb_model_hash(s->pipeline.model));
+    if (drop_stale_knobs(d, &d->script))
+        start_script(d);
+}
 
-    if (!s->ok && d->script.ok) {
-        wb_script_free(&d->good);
-        d->good = d->script;
-    } else {
-        wb_script_free(&d->script);
-    }
-    d->script = *s;
-    *s = (struct wb_script){ 0 };
-    if (!d->script.ok) {
-        if (drop_stale_knobs(d, &d->script))
-            start_script(d);
-        return;
-    }
-    wb_script_free(&d->good);
+static void take_good(struct wb_doc *d, const struct wb_script *old)
+{
+    bool same = same_question(d, old);
+
     drop_map(d);
     d->map_id = 0;
     d->map_err.code = WB_OK;
     if (d->map_wanted)
         wb_doc_want_map(d, d->map_step);
-    if (same && d->preview != NULL)
+    if (same && (d->preview != NULL || d->previewing != NULL) && d->preview_err.code == WB_OK)
+        wb_doc_keep_as_before(d);
+    else
+        wb_doc_new_preview(d);
+}
+
+static void take_script(struct wb_doc *d, struct wb_script *s)
+{
+    struct wb_script old = d->script;
+
+    d->script = *s;
+    *s = (struct wb_script){ 0 };
+    if (!d->script.ok) {
+        if (old.ok) {
+            wb_script_free(&d->good);
+            d->good = old;
+        } else {
+            wb_script_free(&old);
+        }
+        take_failed(d);
         return;
-    new_preview(d);
-    start_plan(d);
+    }
+    take_good(d, old.ok ? &old : d->good.ok ? &d->good : NULL);
+    wb_script_free(&old);
+    wb_script_free(&d->good);
 }
 
 static void take_map(struct wb_doc *d, struct wb_worker_event *e)
@@ -242,61 +198,17 @@ void wb_doc_want_map(struct wb_doc *d, size_t step)
 
 /* Polling */
 
-static bool poll_preview(struct wb_doc *d)
-{
-    uint64_t before = d->now_figures.version;
-
-    if (d->preview == NULL)
-        return false;
-    wb_preview_snapshot(d->preview, &d->now_figures);
-    if (d->preview_task != NULL) {
-        enum wb_task_state state = wb_task_poll(d->preview_task, &d->preview_err);
-
-        if (state == WB_TASK_DONE)
-            d->preview_err.code = WB_OK;
-        if (state != WB_TASK_WAITING && state != WB_TASK_RUNNING) {
-            wb_task_drop(d->preview_task);
-            d->preview_task = NULL;
-            return true;
-        }
-    }
-    return d->now_figures.version != before;
-}
-
-static bool poll_plan(struct wb_doc *d)
-{
-    struct wb_err err;
-    struct dry_run *r = d->plan_ctx;
-
-    switch (d->plan_task == NULL ? WB_TASK_RUNNING : wb_task_poll(d->plan_task, &err)) {
-    case WB_TASK_WAITING:
-    case WB_TASK_RUNNING:
-        return false;
-    case WB_TASK_DONE:
-        drop_plan(d);
-        d->plan = r->plan;
-        r->plan = NULL;
-        break;
-    case WB_TASK_FAILED:
-        wb_desk_say(d->desk, WB_MESSAGE_WARNING, "dry run: %s", err.msg);
-        break;
-    case WB_TASK_CANCELLED:
-        break;
-    }
-    wb_task_drop(d->plan_task);
-    d->plan_task = NULL;
-    return true;
-}
-
 bool wb_doc_poll(struct wb_doc *d)
 {
-    bool changed = poll_preview(d);
+    bool changed = wb_doc_poll_preview(d);
     double now = wb_now_seconds();
 
-    changed = poll_plan(d) || changed;
+    changed = wb_doc_poll_plan(d) || changed;
     if (wb_document_version(d->text) != d->seen_version) {
         d->seen_version = wb_document_version(d->text);
         d->edited_at = d->seen_version == d->ran_version ? 0 : now;
+        d->gesture += now - d->typed_at > TYPING_SECONDS ? 1 : 0;
+        d->typed_at = now;
     }
     if (d->edited_at > 0 && now >= d->edited_at + EDIT_SECONDS) {
         start_script(d);
@@ -319,7 +231,7 @@ int wb_doc_timeout_ms(const struct wb_doc *d)
 bool wb_doc_busy(const struct wb_doc *d)
 {
     return d->run_id != 0 || d->map_id != 0 || d->preview_task != NULL || d->plan_task != NULL ||
-           d->edited_at > 0 || wb_document_version(d->text) != d->seen_version;
+           d->plan_due || d->edited_at > 0 || wb_document_version(d->text) != d->seen_version;
 }
 
 void wb_doc_cancel(struct wb_doc *d)
@@ -381,8 +293,9 @@ bool wb_doc_set_text(struct wb_doc *d, const char *text, size_t n, struct wb_err
         return false;
     wb_setting_free(&d->now);
     wb_doc_forget_turns(d);
+    drop_results(d);
+    d->gesture++;
     start_script(d);
-    d->seen_version = d->ran_version;
     return true;
 }
 
@@ -394,7 +307,6 @@ bool wb_doc_restore_text(struct wb_doc *d, const char *text, struct wb_err *err)
         return false;
     wb_document_set_cursor(d->text, all.from);
     start_script(d);
-    d->seen_version = d->ran_version;
     return true;
 }
 
@@ -407,10 +319,13 @@ bool wb_doc_load(struct wb_doc *d, const char *path, struct wb_err *err)
 
     if (text != NULL && copy == NULL)
         wb_fail(err, WB_ENOMEM, "no memory to open a pipeline");
-    d->path = copy;
+    d->path = copy; /* the name that errors of the script begin with */
     ok = ok && wb_doc_set_text(d, text, n, err);
     if (!ok)
         d->path = old;
+    else if (old == NULL || strcmp(old, copy) != 0)
+        while (d->keeps > 0)
+            wb_doc_drop_kept(d, d->keeps - 1);
     free(ok ? old : copy);
     free(text);
     return ok;
@@ -460,6 +375,7 @@ struct wb_doc *wb_doc_new(struct wb_desk *desk, struct wb_err *err)
         return NULL;
     }
     d->seen_version = d->ran_version = wb_document_version(d->text);
+    d->first_seconds = d->exact_seconds = NAN;
     return d;
 }
 
@@ -467,18 +383,11 @@ void wb_doc_free(struct wb_doc *d)
 {
     if (d == NULL)
         return;
-    drop_preview(d);
-    wb_preview_snapshot_free(&d->now_figures);
-    wb_preview_snapshot_free(&d->before);
-    wb_task_drop(d->plan_task);
-    drop_plan(d);
-    drop_map(d);
-    wb_script_free(&d->script);
-    wb_script_free(&d->good);
+    drop_results(d);
     wb_setting_free(&d->now);
     wb_doc_forget_turns(d);
-    for (size_t i = 0; i < d->keeps; i++)
-        wb_setting_free(&d->kept[i]);
+    while (d->keeps > 0)
+        wb_doc_drop_kept(d, d->keeps - 1);
     free(d->kept);
     wb_document_free(d->text);
     free(d->path);

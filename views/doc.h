@@ -22,6 +22,14 @@ struct wb_desk;
 
 #define WB_DOC_PARENTS_MAX 16
 
+struct wb_doc_previewing;
+
+/* What figures belong to. */
+struct wb_doc_cause {
+    struct wb_setting setting;
+    uint64_t text; /* version of the document */
+};
+
 struct wb_doc {
     struct wb_desk *desk;
     struct wb_document *text;
@@ -29,11 +37,13 @@ struct wb_doc {
     uint64_t ran_version;  /* of the text that ran last */
     uint64_t seen_version; /* of the text, at the last poll */
     double edited_at;      /* wb_now_seconds of an edit that has not run yet; 0: none */
+    double typed_at;       /* wb_now_seconds of the last edit */
 
     struct wb_setting now;   /* what is turned */
     struct wb_setting *past; /* undo of knobs, the oldest first; from `undone` on: redo */
     size_t pasts, undone;
     char *merging;           /* the knob whose turns are joined in undo; NULL: none */
+    double merged_at;        /* wb_now_seconds of the last of them */
     struct wb_setting *kept; /* named settings */
     size_t keeps;
 
@@ -42,12 +52,23 @@ struct wb_doc {
     uint64_t run_id;         /* of the run at work; 0: none */
     unsigned long version;   /* grows with everything that changes below and above */
 
-    struct wb_preview *preview;
+    struct wb_preview *preview; /* NULL: none, or its task has not made it yet */
     struct wb_task *preview_task;
-    struct wb_preview_snapshot now_figures; /* of the preview */
-    struct wb_preview_snapshot before;      /* of the setting before, as far as it came */
-    struct wb_err preview_err;              /* code WB_OK: none */
+    struct wb_doc_previewing *previewing; /* of the task */
+    struct wb_preview_snapshot
+        now_figures; /* of the preview, or while it has none the ones before */
+    struct wb_preview_snapshot now_sampled; /* the same when all was sampled first */
+    struct wb_preview_snapshot before,
+        before_sampled; /* what they moved from; grade NONE: nothing */
+    struct wb_doc_cause now_cause, before_cause;
+    bool stale;        /* now_figures belong to the model before: no numbers yet */
+    double started_at; /* wb_now_seconds of the turn or edit that the preview follows */
+    double first_seconds, exact_seconds; /* from there to the first numbers, to all; NaN: not yet */
+    struct wb_err preview_err;           /* code WB_OK: none */
+    unsigned long gesture; /* counts turns and edits; those that belong together have one number */
+    unsigned long now_gesture; /* that now_figures followed */
 
+    bool plan_due;             /* once the first numbers are there */
     struct wb_task *plan_task; /* the findings of a dry run */
     struct wb_plan *plan;      /* NULL: not there yet; its problems follow the script's */
     void *plan_ctx;            /* of the task */
@@ -60,7 +81,8 @@ struct wb_doc {
 
 struct wb_doc *wb_doc_new(struct wb_desk *desk, struct wb_err *err);
 void wb_doc_free(struct wb_doc *d); /* NULL is fine */
-/* Another script, from a file or from text; knobs are forgotten. */
+/* Another script, from a file or from text; knobs, results and, for another file, kept settings are
+ * forgotten. */
 bool wb_doc_load(struct wb_doc *d, const char *path, struct wb_err *err);
 bool wb_doc_set_text(struct wb_doc *d, const char *text, size_t n, struct wb_err *err);
 /* A text that was not saved, over the file's: it can be undone, and counts as modified. */
@@ -82,19 +104,36 @@ bool wb_doc_busy(const struct wb_doc *d);
 void wb_doc_cancel(struct wb_doc *d);
 /* Run the script again (a plugin file changed, a model was written anew). */
 void wb_doc_rerun(struct wb_doc *d);
+/* The same after a turn; joins: it goes on with the turn before, and what comes out is compared with
+ * what was there before both. */
+void wb_doc_restart(struct wb_doc *d, bool joins);
+/* Share of the preview's work that is done, 0 .. 1; 1 when none is at work. */
+double wb_doc_preview_done(const struct wb_doc *d);
+/* The figures to compare: exact with exact, else sampled with sampled (their samples are the same
+ * rows, so that the difference means something). False: there is nothing to compare with. */
+bool wb_doc_moves(const struct wb_doc *d, const struct wb_preview_snapshot **before,
+                  const struct wb_preview_snapshot **now);
+/* What led from `before` to the figures now: "density 0.3 -> 0.25", "the script"; appended. */
+void wb_doc_cause(const struct wb_doc *d, struct wb_str *out);
 
 /* Knobs: those of the last good script, else of the last. */
 size_t wb_doc_knob_count(const struct wb_doc *d);
 const struct wb_knob *wb_doc_knob(const struct wb_doc *d, size_t i);
 /* The value at work as text; borrowed until the next turn. */
 const char *wb_doc_knob_value(const struct wb_doc *d, size_t i, char *out, size_t size);
+/* What the script says, as text. */
+const char *wb_doc_knob_default(const struct wb_doc *d, size_t i, char *out, size_t size);
 bool wb_doc_knob_turned(const struct wb_doc *d, size_t i);
 /* Set a knob to a value that fits its kind and range (WB_EARG says what does). merge: joins the
- * turn before in undo, as the steps of one drag. */
+ * turn of it before in undo when that was within a second, as the steps of one drag. */
 bool wb_doc_turn(struct wb_doc *d, const char *knob, const char *value, bool merge,
                  struct wb_err *err);
 /* By steps (its step, or a 20th of its range), within its range; booleans and choices go round. */
 bool wb_doc_step_knob(struct wb_doc *d, size_t i, int steps, struct wb_err *err);
+/* Where it stands in its range, 0 .. 1; NaN for one that has no range of numbers. */
+double wb_doc_knob_share(const struct wb_doc *d, size_t i);
+/* To that place, on the grid of its steps; joins the turn before like a step. */
+bool wb_doc_slide_knob(struct wb_doc *d, size_t i, double share, struct wb_err *err);
 void wb_doc_forget_turns(struct wb_doc *d);
 bool wb_doc_undo_knob(struct wb_doc *d);
 bool wb_doc_redo_knob(struct wb_doc *d);
@@ -104,6 +143,9 @@ bool wb_doc_write_knobs(struct wb_doc *d, struct wb_err *err);
 /* Keep what is turned under a name; use one that was kept. "" is what the script itself says. */
 bool wb_doc_keep(struct wb_doc *d, const char *name, struct wb_err *err);
 bool wb_doc_use(struct wb_doc *d, const char *name, struct wb_err *err);
+/* Turn everything at once; copied. */
+bool wb_doc_set(struct wb_doc *d, const struct wb_setting *setting, struct wb_err *err);
+void wb_doc_drop_kept(struct wb_doc *d, size_t i);
 
 /* The last script that gave a model; NULL: none yet. */
 const struct wb_script *wb_doc_good(const struct wb_doc *d);

@@ -5,13 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/core/io.h"
 #include "lua/bind/edit.h"
 #include "views/desk.h"
-#include "views/doc.h"
+#include "views/doc_impl.h"
 
 #define UNDO_MAX 200
 #define KEPT_MAX 100
 #define STEPS_OF_RANGE 20
+#define JOIN_SECONDS 1.0 /* turns of a knob with shorter pauses are one */
 
 /* Which knobs there are */
 
@@ -40,7 +42,7 @@ static const struct wb_knob *find_knob(const struct wb_doc *d, const char *name)
     return NULL;
 }
 
-static const char *default_text(const struct wb_knob *k, char *out, size_t size)
+const char *wb_knob_default_text(const struct wb_knob *k, char *out, size_t size)
 {
     if (k->kind == WB_KNOB_NUMBER)
         snprintf(out, size, "%.12g", k->fallback);
@@ -57,9 +59,14 @@ const char *wb_doc_knob_value(const struct wb_doc *d, size_t i, char *out, size_
     const char *turned = wb_setting_get(&d->now, k->name);
 
     if (turned == NULL)
-        return default_text(k, out, size);
+        return wb_knob_default_text(k, out, size);
     snprintf(out, size, "%s", turned);
     return out;
+}
+
+const char *wb_doc_knob_default(const struct wb_doc *d, size_t i, char *out, size_t size)
+{
+    return wb_knob_default_text(wb_doc_knob(d, i), out, size);
 }
 
 bool wb_doc_knob_turned(const struct wb_doc *d, size_t i)
@@ -177,25 +184,53 @@ bool wb_doc_redo_knob(struct wb_doc *d)
 
 /* Turning */
 
+/* Does a turn of this knob go on with the one before? */
+static bool goes_on(const struct wb_doc *d, const char *knob)
+{
+    return d->merging != NULL && strcmp(d->merging, knob) == 0 && d->undone == d->pasts &&
+           wb_now_seconds() - d->merged_at < JOIN_SECONDS;
+}
+
+/* A knob that stands at its default is not turned. */
+static bool set_knob(struct wb_doc *d, const struct wb_knob *k, const char *value)
+{
+    char usual[300];
+    size_t i = 0, n = strlen(k->name);
+
+    if (strcmp(value, wb_knob_default_text(k, usual, sizeof usual)) != 0)
+        return wb_setting_set(&d->now, k->name, value);
+    while (i < d->now.knobs &&
+           (strncmp(d->now.knob[i], k->name, n) != 0 || d->now.knob[i][n] != '='))
+        i++;
+    if (i < d->now.knobs)
+        wb_setting_drop(&d->now, i);
+    return true;
+}
+
 bool wb_doc_turn(struct wb_doc *d, const char *knob, const char *value, bool merge,
                  struct wb_err *err)
 {
     const struct wb_knob *k = find_knob(d, knob);
     const char *old = wb_setting_get(&d->now, knob);
-    char usual[300];
+    char usual[300], number[40];
+    bool joins = merge && goes_on(d, knob);
 
     if (k == NULL)
         return wb_fail(err, WB_ENOTFOUND, "the script has no knob '%s'", knob);
     if (!check_value(k, value, err))
         return false;
-    if (strcmp(old != NULL ? old : default_text(k, usual, sizeof usual), value) == 0)
+    if (k->kind == WB_KNOB_NUMBER) { /* "0.50" is what the default says as 0.5 */
+        snprintf(number, sizeof number, "%.12g", strtod(value, NULL));
+        value = number;
+    }
+    if (strcmp(old != NULL ? old : wb_knob_default_text(k, usual, sizeof usual), value) == 0)
         return true;
-    if (!(merge && d->merging != NULL && strcmp(d->merging, knob) == 0 && d->undone == d->pasts) &&
-        !remember(d, merge ? knob : NULL, err))
+    if (!joins && !remember(d, merge ? knob : NULL, err))
         return false;
-    if (!wb_setting_set(&d->now, knob, value))
+    d->merged_at = wb_now_seconds();
+    if (!set_knob(d, k, value))
         return wb_fail(err, WB_ENOMEM, "no memory to turn a knob");
-    wb_doc_rerun(d);
+    wb_doc_restart(d, joins);
     return true;
 }
 
@@ -209,19 +244,64 @@ static size_t choice_number(const struct wb_knob *k, const char *value, size_t *
     return at;
 }
 
+/* Values that steps lead to lie on a grid that begins at the least one. */
+struct grid {
+    bool bounded;
+    double from, step;
+};
+
+static struct grid grid_of(const struct wb_knob *k)
+{
+    bool bounded = k->min <= k->max;
+    double range = bounded ? k->max - k->min : 0;
+
+    return (struct grid){ .bounded = bounded,
+                          .from = bounded ? k->min : 0,
+                          .step = k->step > 0 ? k->step : range > 0 ? range / STEPS_OF_RANGE : 0.1 };
+}
+
+static bool turn_to_step(struct wb_doc *d, const struct wb_knob *k, double at, struct wb_err *err)
+{
+    struct grid g = grid_of(k);
+    double x = g.from + at * g.step;
+    char text[40];
+
+    if (g.bounded)
+        x = fmin(fmax(x, k->min), k->max);
+    snprintf(text, sizeof text, "%.10g", fabs(x) < g.step * 1e-9 ? 0 : x);
+    return wb_doc_turn(d, k->name, text, true, err);
+}
+
 static bool step_number(struct wb_doc *d, const struct wb_knob *k, const char *value, int steps,
                         struct wb_err *err)
 {
-    bool bounded = k->min <= k->max;
-    double step = k->step > 0 ? k->step : bounded ? (k->max - k->min) / STEPS_OF_RANGE : 0.1;
-    double from = bounded ? k->min : 0, x = strtod(value, NULL);
-    char text[40];
+    struct grid g = grid_of(k);
 
-    x = from + (round((x - from) / step) + steps) * step; /* stays on the grid of steps */
-    if (bounded)
-        x = fmin(fmax(x, k->min), k->max);
-    snprintf(text, sizeof text, "%.10g", fabs(x) < step * 1e-9 ? 0 : x);
-    return wb_doc_turn(d, k->name, text, true, err);
+    return turn_to_step(d, k, round((strtod(value, NULL) - g.from) / g.step) + steps, err);
+}
+
+static bool has_range(const struct wb_knob *k)
+{
+    return k->kind == WB_KNOB_NUMBER && k->choice == NULL && k->min < k->max;
+}
+
+double wb_doc_knob_share(const struct wb_doc *d, size_t i)
+{
+    const struct wb_knob *k = wb_doc_knob(d, i);
+    char value[300];
+
+    if (!has_range(k))
+        return NAN;
+    return (strtod(wb_doc_knob_value(d, i, value, sizeof value), NULL) - k->min) / (k->max - k->min);
+}
+
+bool wb_doc_slide_knob(struct wb_doc *d, size_t i, double share, struct wb_err *err)
+{
+    const struct wb_knob *k = wb_doc_knob(d, i);
+
+    if (!has_range(k))
+        return wb_fail(err, WB_EARG, "%s has no range", k->name);
+    return turn_to_step(d, k, round(share * (k->max - k->min) / grid_of(k).step), err);
 }
 
 bool wb_doc_step_knob(struct wb_doc *d, size_t i, int steps, struct wb_err *err)
@@ -271,6 +351,7 @@ static bool write_knob(struct wb_doc *d, const struct wb_knob *k, const char *va
 
 bool wb_doc_write_knobs(struct wb_doc *d, struct wb_err *err)
 {
+    uint64_t version = wb_document_version(d->text);
     bool ok = true;
 
     wb_document_group_begin(d->text);
@@ -281,8 +362,11 @@ bool wb_doc_write_knobs(struct wb_doc *d, struct wb_err *err)
         ok = value == NULL || write_knob(d, k, value, err);
     }
     wb_document_group_end(d->text);
-    if (!ok)
+    if (!ok) {
+        if (wb_document_version(d->text) != version)
+            wb_document_undo(d->text);
         return false;
+    }
     wb_setting_free(&d->now);
     wb_doc_forget_turns(d);
     wb_doc_rerun(d);
@@ -332,20 +416,37 @@ bool wb_doc_keep(struct wb_doc *d, const char *name, struct wb_err *err)
     return true;
 }
 
-bool wb_doc_use(struct wb_doc *d, const char *name, struct wb_err *err)
+void wb_doc_drop_kept(struct wb_doc *d, size_t i)
 {
-    static const struct wb_setting none;
-    const struct wb_setting *from = name[0] == '\0' ? &none : find_kept(d, name);
+    wb_setting_free(&d->kept[i]);
+    memmove(d->kept + i, d->kept + i + 1, (--d->keeps - i) * sizeof *d->kept);
+    d->version++;
+}
+
+bool wb_doc_set(struct wb_doc *d, const struct wb_setting *setting, struct wb_err *err)
+{
     struct wb_setting copy;
 
-    if (from == NULL)
-        return wb_fail(err, WB_ENOTFOUND, "there is no setting '%s'", name);
-    if (wb_setting_equal(from, &d->now))
+    if (wb_setting_equal(setting, &d->now))
         return true;
-    if (!wb_setting_copy(from, &copy) || !remember(d, NULL, err))
+    if (!wb_setting_copy(setting, &copy))
         return wb_fail(err, WB_ENOMEM, "no memory for a setting");
+    if (!remember(d, NULL, err)) {
+        wb_setting_free(&copy);
+        return false;
+    }
     wb_setting_free(&d->now);
     d->now = copy;
     wb_doc_rerun(d);
     return true;
+}
+
+bool wb_doc_use(struct wb_doc *d, const char *name, struct wb_err *err)
+{
+    static const struct wb_setting none;
+    const struct wb_setting *from = name[0] == '\0' ? &none : find_kept(d, name);
+
+    if (from == NULL)
+        return wb_fail(err, WB_ENOTFOUND, "there is no setting '%s'", name);
+    return wb_doc_set(d, from, err);
 }

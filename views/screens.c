@@ -6,6 +6,7 @@
 const struct wb_view_ops *const wb_screens[] = {
     &wb_models_view,
     &wb_tensors_view,
+    &wb_pipeline_view,
     &wb_run_view,
     &wb_params_view,
     &wb_problems_view,

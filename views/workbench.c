@@ -250,6 +250,9 @@ static bool loop(struct workbench *w, struct wb_err *err)
     while (take_events(w)) {
         if (wb_frame_poll(w->frame))
             w->dirty = true;
+        if (w->desk->at_once) /* the answer to a key is drawn like its echo */
+            w->dirty = w->keyed = true;
+        w->desk->at_once = false;
         do_wants(w);
         wb_session_keep(&w->session, w->frame, false);
         if (w->dirty && (w->keyed || wb_now_seconds() >= w->drawn_at + FRAME_SECONDS) &&
