@@ -178,7 +178,10 @@ void wb_canvas_fit(struct wb_canvas *cv, int row, int col, int width, enum wb_al
     char fitted[TEXT_MAX];
     int pad;
 
-    wb_text_fit(fitted, sizeof fitted, text, width, cv->theme->ascii);
+    if (align == WB_ALIGN_TEXT)
+        wb_text_cut(fitted, sizeof fitted, text, width, cv->theme->ascii);
+    else
+        wb_text_fit(fitted, sizeof fitted, text, width, cv->theme->ascii);
     pad = width - wb_text_width(fitted);
     wb_canvas_fill(cv, row, col, 1, width < 0 ? 0 : width, style, ' ');
     wb_canvas_text(cv, row, col + (align == WB_ALIGN_RIGHT ? pad : 0), style, fitted);

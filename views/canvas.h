@@ -56,7 +56,7 @@ int wb_canvas_text(struct wb_canvas *cv, int row, int col, enum wb_style style, 
 int wb_canvas_printf(struct wb_canvas *cv, int row, int col, enum wb_style style, const char *fmt,
                      ...) __attribute__((format(printf, 5, 6)));
 /* Text in exactly `width` columns: padded, or cut as wb_text_fit does. */
-enum wb_align { WB_ALIGN_LEFT, WB_ALIGN_RIGHT };
+enum wb_align { WB_ALIGN_LEFT, WB_ALIGN_RIGHT, WB_ALIGN_TEXT /* left; cut at the end */ };
 void wb_canvas_fit(struct wb_canvas *cv, int row, int col, int width, enum wb_align align,
                    enum wb_style style, const char *text);
 /* The same glyphs in another style: `cols` cells, -1 to the edge. Colours of cells are dropped. */
@@ -84,6 +84,8 @@ uint32_t wb_text_next(const char **text, int *width);
 /* Make text safe for the screen and at most `width` columns, cut in the middle ("..." from 8
  * columns on, else one sign) keeping more of the tail; into out. */
 const char *wb_text_fit(char *out, size_t size, const char *text, int width, bool ascii);
+/* The same for sentences: cut at the end. */
+const char *wb_text_cut(char *out, size_t size, const char *text, int width, bool ascii);
 
 /* What stands on the surface, for tests and screenshots: lines of text without blanks at their
  * ends, wide characters once. With styles, a block "-- styles" follows, with the letter of each

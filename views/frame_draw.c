@@ -4,9 +4,10 @@
 
 #include "views/frame.h"
 
-#define SUMMARY_COLS 24
+#define SUMMARY_COLS 22
+#define SHORT_TITLE 3 /* letters of a title where the whole ones do not fit */
 
-/* Tabs: "[1 Models]" with titles while they fit, else numbers and the title of the active one. */
+/* Tabs: "[1 Models]" with titles while they fit, else the beginnings of all but the active one's. */
 
 struct tab {
     int col, cols;
@@ -21,11 +22,11 @@ static bool lay_out(const struct wb_frame *f, bool titles, int from, int cols,
     for (int i = 0; i < f->screens; i++) {
         bool active = i == f->current;
 
-        if (titles || active)
-            snprintf(tab[i].text, sizeof tab[i].text, active ? "[%d %s]" : " %d %s ", i + 1,
-                     wb_screens[i]->title);
-        else
-            snprintf(tab[i].text, sizeof tab[i].text, " %d ", i + 1);
+        snprintf(tab[i].text, sizeof tab[i].text,
+                 active   ? "[%d %.*s]"
+                 : titles ? " %d %.*s "
+                          : "%d%.*s ",
+                 i + 1, titles || active ? 20 : SHORT_TITLE, wb_screens[i]->title);
         tab[i].col = col;
         tab[i].cols = wb_text_width(tab[i].text);
         col += tab[i].cols;
@@ -138,7 +139,7 @@ static void draw_toast(const struct wb_frame *f, struct wb_canvas *cv,
     bool waits = f->desk->messages.toast_until == 0;
 
     wb_canvas_text(cv, row, 0, style[toast->kind], toast->kind == WB_MESSAGE_NOTE ? " " : "!");
-    wb_canvas_fit(cv, row, 2, cv->cols - (waits ? 16 : 3), WB_ALIGN_LEFT, style[toast->kind],
+    wb_canvas_fit(cv, row, 2, cv->cols - (waits ? 16 : 3), WB_ALIGN_TEXT, style[toast->kind],
                   toast->text);
     if (waits)
         wb_canvas_text(cv, row, cv->cols - 13, WB_STYLE_DIM, "(L: the log)");

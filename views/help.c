@@ -241,7 +241,7 @@ static void log_cell(void *user, size_t row, int column, struct wb_table_cell *c
 static const struct wb_table_column log_columns[] = {
     { .title = "TIME", .width = 8 },
     { .title = "", .width = 1 },
-    { .title = "MESSAGE", .width = 30, .flex = 1 }
+    { .title = "MESSAGE", .width = 30, .flex = 1, .align = WB_ALIGN_TEXT }
 };
 
 static bool log_open(struct wb_view *v, struct wb_err *err)

@@ -192,3 +192,17 @@ const char *wb_text_fit(char *out, size_t size, const char *text, int width, boo
     out[s.len] = '\0';
     return out;
 }
+
+const char *wb_text_cut(char *out, size_t size, const char *text, int width, bool ascii)
+{
+    struct sink s = { out, size, 0, ascii };
+    bool whole = wb_text_width(text) <= width;
+
+    if (size == 0)
+        return out;
+    put_head(&s, text, whole ? width : width - 3);
+    if (!whole && width >= 3)
+        put_head(&s, "...", 3);
+    out[s.len] = '\0';
+    return out;
+}

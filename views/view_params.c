@@ -31,9 +31,9 @@ struct params {
     float *value; /* of the heatmap */
     char (*label)[LABEL_BYTES];
     const char **row_label;
-    size_t step, model;
-    bool on_map;                   /* the pane with the focus */
-    const struct wb_param_map *of; /* what value and labels were made from */
+    size_t step, model, shown_step; /* shown_step: counted from 1, 0 for none */
+    bool on_map;                    /* the pane with the focus */
+    const struct wb_param_map *of;  /* what value and labels were made from */
     unsigned long seen;
 };
 
@@ -153,6 +153,12 @@ static void take_map(struct wb_view *v)
 
     s->of = m;
     wb_table_set_rows(&s->list, m == NULL ? 0 : m->params);
+    if (m != NULL && s->shown_step != s->step + 1) { /* another step: what varies first */
+        s->shown_step = s->step + 1;
+        for (size_t i = m->params; i-- > 0;)
+            if (m->param[i].varies)
+                s->list.cursor = i;
+    }
     make_heat(v);
 }
 

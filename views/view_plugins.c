@@ -18,7 +18,7 @@ enum column { KIND, NAME, DOC, COLUMNS };
 static const struct wb_table_column columns[COLUMNS] = {
     [KIND] = { .title = "KIND", .width = 8 },
     [NAME] = { .title = "NAME", .width = 16 },
-    [DOC] = { .title = "WHAT IT DOES", .width = 20, .flex = 1 },
+    [DOC] = { .title = "WHAT IT DOES", .width = 20, .flex = 1, .align = WB_ALIGN_TEXT },
 };
 
 struct plugins {

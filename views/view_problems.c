@@ -14,8 +14,8 @@ enum column { KIND, LINE, TENSOR, TEXT, COLUMNS };
 static const struct wb_table_column columns[COLUMNS] = {
     [KIND] = { .title = "", .width = 9 },
     [LINE] = { .title = "LINE", .width = 5, .align = WB_ALIGN_RIGHT },
-    [TENSOR] = { .title = "TENSOR", .width = 14, .flex = 1, .priority = 1 },
-    [TEXT] = { .title = "WHAT", .width = 30, .flex = 4 },
+    [TENSOR] = { .title = "TENSOR", .width = 26, .flex = 1, .priority = 1 },
+    [TEXT] = { .title = "WHAT", .width = 30, .flex = 4, .align = WB_ALIGN_TEXT },
 };
 
 /* One finding, copied: the script and the plan it came from may be replaced. */
