@@ -18,6 +18,13 @@ static const struct wb_table_column columns[COLUMNS] = {
     [TEXT] = { .title = "WHAT", .width = 30, .flex = 4, .align = WB_ALIGN_TEXT },
 };
 
+/* The same without the column of tensors, when no finding is about one. */
+static const struct wb_table_column plain_columns[] = {
+    { .title = "", .width = 9 },
+    { .title = "LINE", .width = 5, .align = WB_ALIGN_RIGHT },
+    { .title = "WHAT", .width = 30, .flex = 1, .align = WB_ALIGN_TEXT },
+};
+
 /* One finding, copied: the script and the plan it came from may be replaced. */
 struct problem {
     bool error;
@@ -28,8 +35,8 @@ struct problem {
 struct problems {
     struct wb_table table;
     struct problem *problem;
-    size_t count, errors;
-    unsigned long seen; /* version of the document */
+    size_t count, errors, named; /* named: those about a tensor */
+    unsigned long seen;          /* version of the document */
 };
 
 /* Gathering */
@@ -42,7 +49,7 @@ static void drop(struct problems *s)
     }
     free(s->problem);
     s->problem = NULL;
-    s->count = s->errors = 0;
+    s->count = s->errors = s->named = 0;
 }
 
 static bool is_known(const struct problems *s, const char *tensor, const char *text)
@@ -72,6 +79,7 @@ static void add(struct problems *s, bool error, int line, const char *tensor, co
     }
     s->problem[s->count++] = p;
     s->errors += error;
+    s->named += tensor[0] != '\0';
 }
 
 /* The line of the step that a message of the plan is about: "merge 'ties': …". */
@@ -104,6 +112,8 @@ static void gather(struct wb_view *v)
 
         add(s, p->error, line_of_step(script, p->text), p->tensor, p->text);
     }
+    s->table.column = s->named > 0 ? columns : plain_columns;
+    s->table.columns = s->named > 0 ? COLUMNS : COLUMNS - 1;
     wb_table_set_rows(&s->table, s->count);
 }
 
@@ -112,7 +122,7 @@ static void cell(void *user, size_t row, int column, struct wb_table_cell *out)
     const struct problems *s = user;
     const struct problem *p = &s->problem[row];
 
-    switch ((enum column)column) {
+    switch ((enum column)(column >= TENSOR && s->named == 0 ? column + 1 : column)) {
     case KIND:
         snprintf(out->text, sizeof out->text, p->error ? "! error" : "* warning");
         out->style = p->error ? WB_STYLE_ERROR : WB_STYLE_WARNING;
