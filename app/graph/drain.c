@@ -57,7 +57,7 @@ bool wb_drain_reserve(const struct wb_program *p, struct wb_work *w, size_t tile
             return false;
         out->used = bytes;
         if (d->kind == WB_DRAIN_COPY)
-            memcpy(out->bytes, w->raw + p->slot[d->slot].offset, bytes);
+            memcpy(out->bytes, w->in[d->slot].bytes, bytes);
     }
     return true;
 }

@@ -134,6 +134,7 @@ void wb_work_free(struct wb_work *w)
     for (size_t i = 0; i < w->drains_cap; i++)
         free(w->state[i].out.bytes);
     free(w->state);
+    free(w->in);
     free(w->registers);
     free(w->raw);
     free(w->keys);
@@ -159,6 +160,15 @@ static bool prepare(struct wb_work *w, const struct wb_program *p, struct wb_err
 {
     size_t bytes = p->registers * WB_CHUNK * sizeof(float);
 
+    if (p->slots > w->ins_cap) {
+        struct wb_tile_in *more = realloc(w->in, p->slots * sizeof *more);
+
+        if (more == NULL)
+            return wb_fail(err, WB_ENOMEM, "no memory for %zu inputs", p->slots);
+        memset(more + w->ins_cap, 0, (p->slots - w->ins_cap) * sizeof *more);
+        w->in = more;
+        w->ins_cap = p->slots;
+    }
     if (p->drains > w->drains_cap) {
         struct wb_drain_state *more = realloc(w->state, p->drains * sizeof *more);
 
@@ -242,19 +252,24 @@ static struct wb_hash sample_key(const struct wb_program *p, const struct wb_slo
 }
 
 /* The tile's bytes of one slot. Samples are kept in the cache: turning a knob reads no file. */
-static bool read_tile(struct wb_program *p, struct wb_work *w, const struct wb_slot *s, size_t tile,
+static bool read_tile(struct wb_program *p, struct wb_work *w, size_t slot, size_t tile,
                       const struct wb_context *cx, struct wb_err *err)
 {
+    const struct wb_slot *s = &p->slot[slot];
     bool keep = p->extent == WB_EXTENT_SAMPLE && cx->cache != NULL;
     uint8_t *dst = w->raw + s->offset;
     size_t total = wb_tile_count(&p->geometry, tile) * s->element_bytes;
+    struct wb_tile_in *in = &w->in[slot];
     struct wb_hash key = { 0, 0 };
     struct wb_stretch run;
 
+    in->bytes = dst;
     if (keep) {
         key = sample_key(p, s, tile);
-        if (wb_cache_get_bytes(cx->cache, key, dst, total))
+        if (wb_cache_borrow(cx->cache, key, &in->cached)) {
+            in->bytes = in->cached.bytes;
             return true;
+        }
     }
     for (size_t i = 0; wb_tile_run(&p->geometry, tile, i, &run); i++) {
         if (!read_slot(s, run.first, run.count, dst, err))
@@ -266,6 +281,12 @@ static bool read_tile(struct wb_program *p, struct wb_work *w, const struct wb_s
     if (keep)
         wb_cache_put_bytes(cx->cache, key, w->raw + s->offset, total);
     return true;
+}
+
+static void return_tiles(const struct wb_program *p, struct wb_work *w)
+{
+    for (size_t i = 0; i < p->slots; i++)
+        wb_cache_return(&w->in[i].cached);
 }
 
 /* Chunks. */
@@ -332,9 +353,7 @@ static void top_rows(const struct wb_program *p, const struct wb_instr *in, cons
 static const void *slot_at(const struct wb_program *p, const struct wb_work *w,
                            const struct wb_instr *in, const struct chunk *c)
 {
-    const struct wb_slot *s = &p->slot[in->a];
-
-    return w->raw + s->offset + c->in_tile * s->element_bytes;
+    return w->in[in->a].bytes + c->in_tile * p->slot[in->a].element_bytes;
 }
 
 static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_instr *in,
@@ -505,7 +524,7 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
         uint64_t at;
 
         for (size_t s = 0; ok && s < p->slots; s++)
-            ok = read_tile(p, w, &p->slot[s], t, cx, err);
+            ok = read_tile(p, w, s, t, cx, err);
         wb_drain_start(p, w);
         wb_tile_run(&p->geometry, t, 0, &run);
         for (at = run.first; ok && at < run.first + run.count;) {
@@ -535,11 +554,12 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
     return false;
 }
 
-static bool slot_is_finite(const struct wb_program *p, struct wb_work *w, const struct wb_slot *s,
-                           size_t tile)
+static bool slot_is_finite(const struct wb_program *p, struct wb_work *w, size_t slot, size_t tile)
 {
+    const struct wb_slot *s = &p->slot[slot];
+
     if (s->guard == NULL ||
-        wb_kernels()->finite[s->dtype](wb_tile_count(&p->geometry, tile), w->raw + s->offset))
+        wb_kernels()->finite[s->dtype](wb_tile_count(&p->geometry, tile), w->in[slot].bytes))
         return true;
     w->bad_node = s->guard;
     return false;
@@ -550,9 +570,9 @@ static bool run_tile(struct wb_program *p, struct wb_work *w, size_t tile,
 {
     w->bad_node = NULL;
     for (size_t i = 0; i < p->slots; i++) {
-        if (!read_tile(p, w, &p->slot[i], tile, cx, err))
+        if (!read_tile(p, w, i, tile, cx, err))
             return false;
-        if (!slot_is_finite(p, w, &p->slot[i], tile))
+        if (!slot_is_finite(p, w, i, tile))
             return report_nonfinite(w, cx, err);
     }
     wb_drain_start(p, w);
@@ -567,6 +587,7 @@ bool wb_program_run(struct wb_program *p, struct wb_work *work, size_t unit,
                     const struct wb_context *cx, struct wb_err *err)
 {
     size_t tiles = p->geometry.tiles, first = unit, last = unit + 1;
+    bool ok = true;
 
     if (!prepare(work, p, err))
         return false;
@@ -576,11 +597,11 @@ bool wb_program_run(struct wb_program *p, struct wb_work *work, size_t unit,
         if (!wb_drain_start_span(p, work, unit, err))
             return false;
     }
-    for (size_t tile = first; tile < last; tile++) {
+    for (size_t tile = first; ok && tile < last; tile++) {
         if (cx->cancel != NULL && atomic_load_explicit(cx->cancel, memory_order_relaxed))
             return wb_fail(err, WB_ECANCELLED, "cancelled");
-        if (!run_tile(p, work, tile, cx, err))
-            return false;
+        ok = run_tile(p, work, tile, cx, err);
+        return_tiles(p, work);
     }
-    return true;
+    return ok;
 }
