@@ -107,6 +107,11 @@ bool wb_tile_run(const struct wb_geometry *g, size_t tile, size_t i, struct wb_s
     return true;
 }
 
+uint64_t wb_sample_entry(const struct wb_geometry *g, uint64_t position)
+{
+    return taken_unit(g, position / g->unit) * g->unit + position % g->unit;
+}
+
 size_t wb_chunk_count(const struct wb_geometry *g, uint64_t first, uint64_t end)
 {
     uint64_t n = least(WB_CHUNK, end - first), in_row;

@@ -32,6 +32,7 @@ static void place_keys(struct wb_program *p, struct wb_drain *d)
     d->keys_at = p->keys_max;
     p->keys_max += d->kind == WB_DRAIN_SELECT_ROWS ? 2 * (size_t)p->geometry.columns
                    : d->kind == WB_DRAIN_BRACKET   ? p->geometry.tile_max + WB_CHUNK
+                   : d->kind == WB_DRAIN_KEYS      ? p->geometry.tile_max
                                                    : 0;
 }
 

@@ -720,6 +720,51 @@ static void test_sample(void **state)
     teardown(&f);
 }
 
+/* The mask of a selection on a sample has as many entries as the share says, whatever the cache
+ * holds from another k; of ties too. */
+static void test_selections_of_a_sample(void **state)
+{
+    struct fixture f;
+    struct wb_cache *cache = wb_cache_new(1 << 26);
+    struct wb_eval how = { .threads = 2, .sample = true, .cache = cache };
+    const double total = 3e6, visited = 32000; /* 32 rows of 3000 */
+
+    (void)state;
+    setup(&f, shape2(3000, 1000), 91);
+    for (double share = 0; share <= 1; share += 0.0625) {
+        struct wb_node *k = wb_node_scalar(share * total, NULL), *coarse, *count[2];
+
+        coarse = wb_node_cast(f.node, WB_DTYPE_F8_E4M3, NULL); /* some hundred values */
+        for (int ties = 0; ties < 2; ties++) {
+            struct wb_node *in = ties ? coarse : f.node;
+            struct wb_node *select = wb_node_select(&in, 1, k, false, NULL);
+            struct wb_node *mask = wb_node_top(in, select, 0, NULL);
+            double *got, *alone, *picked, *picked_alone;
+
+            count[ties] = wb_node_reduce(WB_REDUCE_COUNT, WB_AXIS_ALL, mask, NULL, NULL);
+            got = values_with(count[ties], how);
+            alone = values_with(count[ties], (struct wb_eval){ .threads = 2, .sample = true });
+            picked = values_with(select, how);
+            picked_alone = values_with(select, (struct wb_eval){ .threads = 1, .sample = true });
+            assert_true(got[0] == round(share * visited) * total / visited);
+            assert_memory_equal(got, alone, sizeof *got);
+            assert_memory_equal(picked, picked_alone, 3 * sizeof *picked);
+            free(got);
+            free(alone);
+            free(picked);
+            free(picked_alone);
+            wb_node_unref(mask);
+            wb_node_unref(select);
+        }
+        for (int ties = 0; ties < 2; ties++)
+            wb_node_unref(count[ties]);
+        wb_node_unref(coarse);
+        wb_node_unref(k);
+    }
+    wb_cache_free(cache);
+    teardown(&f);
+}
+
 static void test_cancel(void **state)
 {
     struct fixture f;
@@ -797,6 +842,7 @@ int main(void)
         cmocka_unit_test(test_guard_names_the_place),
         cmocka_unit_test(test_guard_of_a_number),
         cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_selections_of_a_sample),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_small_arithmetic),
         cmocka_unit_test(test_refusals),
