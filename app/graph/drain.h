@@ -26,6 +26,7 @@ struct wb_drain_state {
 /* One slot's packed elements of the tile at work. */
 struct wb_tile_in {
     const uint8_t *bytes; /* in the raw area, or in the cache */
+    bool finite;          /* known; false: not looked at */
     struct wb_cached cached;
 };
 

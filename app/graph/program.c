@@ -65,9 +65,10 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
         wb_program_free(p);
         return NULL;
     }
+    wb_program_close_gaps(p);
     for (size_t i = 0; i < p->slots; i++) {
         p->slot[i].offset = at;
-        at += (p->geometry.tile_max * p->slot[i].element_bytes + 63) & ~(size_t)63;
+        at += (p->geometry.tile_max * p->slot[i].element_bytes + 1 + 63) & ~(size_t)63;
     }
     p->raw_bytes = at;
     return p;
@@ -252,35 +253,51 @@ static struct wb_hash sample_key(const struct wb_program *p, const struct wb_slo
     return wb_hash_bytes(&key, sizeof key);
 }
 
-/* The tile's bytes of one slot. Samples are kept in the cache: turning a knob reads no file. */
-static bool read_tile(struct wb_program *p, struct wb_work *w, size_t slot, size_t tile,
-                      const struct wb_context *cx, struct wb_err *err)
+static bool read_runs(struct wb_program *p, const struct wb_slot *s, size_t tile, uint8_t *dst,
+                      struct wb_err *err)
 {
-    const struct wb_slot *s = &p->slot[slot];
-    bool keep = p->extent == WB_EXTENT_SAMPLE && cx->cache != NULL;
-    uint8_t *dst = w->raw + s->offset;
-    size_t total = wb_tile_count(&p->geometry, tile) * s->element_bytes;
-    struct wb_tile_in *in = &w->in[slot];
-    struct wb_hash key = { 0, 0 };
     struct wb_stretch run;
 
-    in->bytes = dst;
-    if (keep) {
-        key = sample_key(p, s, tile);
-        if (wb_cache_borrow(cx->cache, key, &in->cached)) {
-            in->bytes = in->cached.bytes;
-            return true;
-        }
-    }
     for (size_t i = 0; wb_tile_run(&p->geometry, tile, i, &run); i++) {
         if (!read_slot(s, run.first, run.count, dst, err))
             return false;
         dst += run.count * s->element_bytes;
     }
+    return true;
+}
+
+/* The tile's bytes of one slot. Samples are kept in the cache, with a byte behind that says whether
+ * all of them are finite: turning a knob reads no file, and looks for no NaN twice. */
+static bool read_tile(struct wb_program *p, struct wb_work *w, size_t slot, size_t tile,
+                      const struct wb_context *cx, struct wb_err *err)
+{
+    const struct wb_slot *s = &p->slot[slot];
+    bool keep = p->extent == WB_EXTENT_SAMPLE && cx->cache != NULL;
+    size_t n = wb_tile_count(&p->geometry, tile), total = n * s->element_bytes;
+    uint8_t *dst = w->raw + s->offset;
+    struct wb_tile_in *in = &w->in[slot];
+    struct wb_hash key = { 0, 0 };
+
+    in->bytes = dst;
+    in->finite = false;
+    if (keep) {
+        key = sample_key(p, s, tile);
+        if (wb_cache_borrow(cx->cache, key, &in->cached)) {
+            in->bytes = in->cached.bytes;
+            in->finite = in->bytes[total] == 1;
+            return true;
+        }
+    }
+    if (!read_runs(p, s, tile, dst, err))
+        return false;
     if (cx->progress != NULL)
         atomic_fetch_add_explicit(&cx->progress->bytes_done, total, memory_order_relaxed);
-    if (keep)
-        wb_cache_put_bytes(cx->cache, key, w->raw + s->offset, total);
+    if (keep) {
+        in->finite =
+            wb_kernels()->finite[s->dtype] != NULL && wb_kernels()->finite[s->dtype](n, dst);
+        dst[total] = in->finite ? 1 : 0;
+        wb_cache_put_bytes(cx->cache, key, dst, total + 1);
+    }
     return true;
 }
 
@@ -350,11 +367,11 @@ static void top_rows(const struct wb_program *p, const struct wb_instr *in, cons
     }
 }
 
-/* The chunk's packed elements in the slot that the instruction loads. */
-static const void *slot_at(const struct wb_program *p, const struct wb_work *w,
-                           const struct wb_instr *in, const struct chunk *c)
+/* The chunk's packed elements in a slot. */
+static const void *slot_at(const struct wb_program *p, const struct wb_work *w, size_t slot,
+                           const struct chunk *c)
 {
-    return w->in[in->a].bytes + c->in_tile * p->slot[in->a].element_bytes;
+    return w->in[slot].bytes + c->in_tile * p->slot[slot].element_bytes;
 }
 
 static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_instr *in,
@@ -369,7 +386,7 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
 
     switch ((enum wb_code_op)in->code) {
     case WB_CODE_LOAD:
-        k->widen[in->sub](n, slot_at(p, w, in, c), out);
+        k->widen[in->sub](n, slot_at(p, w, in->a, c), out);
         break;
     case WB_CODE_LOAD_SMALL:
         for (size_t i = 0; i < n; i++)
@@ -456,19 +473,19 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         top_rows(p, in, c, a, out);
         break;
     case WB_CODE_LOAD_SUB:
-        k->widen_sub[in->sub](n, slot_at(p, w, in, c), b, out);
+        k->widen_sub[in->sub](n, slot_at(p, w, in->a, c), b, out);
         break;
     case WB_CODE_LOAD_SUB_FMA:
-        k->widen_sub_fma[in->sub](n, slot_at(p, w, in, c), b, in->s, z, out);
+        k->widen_sub_fma[in->sub](n, slot_at(p, w, in->a, c), b, in->s, z, out);
         break;
     case WB_CODE_SUB_LOAD:
-        k->sub_widen[in->sub](n, b, slot_at(p, w, in, c), out);
+        k->sub_widen[in->sub](n, b, slot_at(p, w, in->a, c), out);
         break;
     case WB_CODE_SUB_LOAD_FMA:
-        k->sub_widen_fma[in->sub](n, b, slot_at(p, w, in, c), in->s, z, out);
+        k->sub_widen_fma[in->sub](n, b, slot_at(p, w, in->a, c), in->s, z, out);
         break;
     case WB_CODE_LOAD_SUB_KEEP:
-        k->widen_sub_topkeep[in->sub](n, slot_at(p, w, in, c), b, in->threshold, c->at,
+        k->widen_sub_topkeep[in->sub](n, slot_at(p, w, in->a, c), b, in->threshold, c->at,
                                       in->last_tie, out);
         break;
     case WB_CODE_MUL_MAX:
@@ -490,18 +507,36 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
     return true;
 }
 
+/* The chunk at c->at, which ends before `end`; then the next one. */
+static bool run_chunk(struct wb_program *p, struct wb_work *w, struct chunk *c, uint64_t end,
+                      struct wb_err *err)
+{
+    c->n = p->gapless ? (size_t)(end - c->at < WB_CHUNK ? end - c->at : WB_CHUNK)
+                      : wb_chunk_count(&p->geometry, c->at, end);
+    for (size_t k = 0; k < p->instrs; k++)
+        if (!run_instr(p, w, &p->instr[k], c, err))
+            return false;
+    c->at += c->n;
+    c->in_tile += c->n;
+    return true;
+}
+
 static bool run_chunks(struct wb_program *p, struct wb_work *w, size_t tile, struct wb_err *err)
 {
     struct wb_stretch run;
     struct chunk c = { .n = 0 };
 
-    for (size_t i = 0; wb_tile_run(&p->geometry, tile, i, &run); i++)
-        for (c.at = run.first; c.at < run.first + run.count; c.at += c.n, c.in_tile += c.n) {
-            c.n = wb_chunk_count(&p->geometry, c.at, run.first + run.count);
-            for (size_t k = 0; k < p->instrs; k++)
-                if (!run_instr(p, w, &p->instr[k], &c, err))
-                    return false;
+    for (size_t i = 0; wb_tile_run(&p->geometry, tile, i, &run); i++) {
+        if (p->gapless) { /* positions in the sample stand in for flat indices */
+            run.first = wb_tile_position(&p->geometry, tile);
+            run.count = wb_tile_count(&p->geometry, tile);
         }
+        for (c.at = run.first; c.at < run.first + run.count;)
+            if (!run_chunk(p, w, &c, run.first + run.count, err))
+                return false;
+        if (p->gapless)
+            break;
+    }
     return true;
 }
 
@@ -559,7 +594,7 @@ static bool slot_is_finite(const struct wb_program *p, struct wb_work *w, size_t
 {
     const struct wb_slot *s = &p->slot[slot];
 
-    if (s->guard == NULL ||
+    if (s->guard == NULL || w->in[slot].finite ||
         wb_kernels()->finite[s->dtype](wb_tile_count(&p->geometry, tile), w->in[slot].bytes))
         return true;
     w->bad_node = s->guard;

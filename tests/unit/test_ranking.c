@@ -99,10 +99,15 @@ static void check_entries(const struct wb_shape *shape, enum wb_extent extent)
     struct wb_stretch run;
     uint64_t at = 0;
 
-    for (size_t t = 0; t < g.tiles; t++)
+    for (size_t t = 0; t < g.tiles; t++) {
+        assert_int_equal(wb_tile_position(&g, t), at);
         for (size_t i = 0; wb_tile_run(&g, t, i, &run); i++)
             for (size_t k = 0; k < run.count; k++, at++)
-                assert_int_equal(wb_sample_entry(&g, at), run.first + k);
+                if (wb_sample_entry(&g, at) != run.first + k ||
+                    wb_sample_before(&g, run.first + k) != at ||
+                    wb_sample_before(&g, run.first + k + 1) != at + 1)
+                    fail_msg("entry %zu of run %zu of tile %zu", k, i, t);
+    }
     assert_int_equal(at, g.visited);
 }
 
