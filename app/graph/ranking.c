@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS 3
 #define DIGIT_BITS 11
 #define BINS ((size_t)1 << DIGIT_BITS)
 #define SHORT_MAX ((size_t)1 << 16) /* positions of up to so many entries take two bytes */
@@ -35,32 +34,55 @@ static uint64_t pack(uint32_t key, size_t position)
     return (uint64_t)~key << 32 | (uint32_t)position;
 }
 
-static size_t digit(uint64_t item, int d)
+/* Which bits of an item the keys differ in. */
+struct digits {
+    int first, bits, n; /* the first one, bits of a digit, digits */
+};
+
+static struct digits digits_of(const uint32_t *key, size_t n)
 {
-    return (size_t)(item >> (32 + d * DIGIT_BITS)) & (BINS - 1);
+    struct digits d = { .n = 0 };
+    uint32_t differ = 0;
+    int width;
+
+    for (size_t i = 0; i < n; i++)
+        differ |= key[i] ^ key[0];
+    if (differ == 0)
+        return d;
+    d.first = __builtin_ctz(differ);
+    width = 32 - __builtin_clz(differ) - d.first;
+    d.n = (width + DIGIT_BITS - 1) / DIGIT_BITS;
+    d.bits = (width + d.n - 1) / d.n;
+    d.first += 32;
+    return d;
 }
 
-/* Sort by the upper half, stable, from the last digit to the first. Either array may hold the
- * result, which is returned. */
-static uint64_t *sort_items(uint64_t *item, uint64_t *other, size_t n, size_t (*count)[BINS])
+/* Sort by one digit, stable. */
+static void sort_digit(const uint64_t *item, uint64_t *out, size_t n, int shift, int bits)
 {
+    uint32_t at[BINS] = { 0 }, sum = 0;
+    size_t mask = ((size_t)1 << bits) - 1;
+
     for (size_t i = 0; i < n; i++)
-        for (int d = 0; d < DIGITS; d++)
-            count[d][digit(item[i], d)]++;
-    for (int d = 0; d < DIGITS; d++) {
+        at[item[i] >> shift & mask]++;
+    for (size_t b = 0; b <= mask; b++) {
+        uint32_t here = at[b];
+
+        at[b] = sum;
+        sum += here;
+    }
+    for (size_t i = 0; i < n; i++)
+        out[at[item[i] >> shift & mask]++] = item[i];
+}
+
+/* From the last digit to the first; either array may hold the result, which is returned. Keys of
+ * packed weights' differences end in zeros: two digits do for most. */
+static uint64_t *sort_items(uint64_t *item, uint64_t *other, size_t n, struct digits d)
+{
+    for (int i = 0; i < d.n; i++) {
         uint64_t *swap = other;
-        size_t at = 0;
 
-        if (count[d][digit(item[0], d)] == n)
-            continue; /* the same everywhere */
-        for (size_t b = 0; b < BINS; b++) {
-            size_t here = count[d][b];
-
-            count[d][b] = at;
-            at += here;
-        }
-        for (size_t i = 0; i < n; i++)
-            other[count[d][digit(item[i], d)]++] = item[i];
+        sort_digit(item, other, n, d.first + i * d.bits, d.bits);
         other = item;
         item = swap;
     }
@@ -102,16 +124,14 @@ static struct wb_ranking_body *make_body(const uint64_t *item, size_t n, size_t 
 bool wb_ranking_build(struct wb_ranking *r, const uint32_t *key, size_t n, struct wb_err *err)
 {
     uint64_t *item = malloc((2 * n + 1) * sizeof *item);
-    size_t(*count)[BINS] = calloc(DIGITS, sizeof *count);
     struct wb_ranking_body *body = NULL;
 
-    if (item != NULL && count != NULL) {
+    if (item != NULL) {
         for (size_t i = 0; i < n; i++)
             item[i] = pack(key[i], i);
-        body = make_body(n == 0 ? item : sort_items(item, item + n, n, count), n, &r->bytes);
+        body = make_body(sort_items(item, item + n, n, digits_of(key, n)), n, &r->bytes);
     }
     free(item);
-    free(count);
     r->owned = body;
     r->body = body;
     return body != NULL || wb_fail(err, WB_ENOMEM, "no memory to rank %zu entries", n);
