@@ -32,9 +32,14 @@ struct wb_held {
     size_t deps;
 };
 
+struct wb_held_slot {
+    uint64_t low; /* of the node's hash: a look at another entry's memory saved */
+    struct wb_held *held;
+};
+
 /* By hash. Grows; entries are stable in memory. */
 struct wb_held_table {
-    struct wb_held **slot; /* open addressing */
+    struct wb_held_slot *slot; /* open addressing */
     size_t size, count;
 };
 
