@@ -2,8 +2,10 @@
  *
  * A sample is rows with gaps between them. Rows of a hundred entries would make chunks of a hundred,
  * and working them off would cost more than the arithmetic. What does not ask where an entry is in
- * the tensor can go over the gaps. */
+ * the tensor can go over the gaps. Rows are whole rounds of the lanes of a sum, or it is not done: a
+ * result must not depend on what else is asked of its pass. */
 #include "app/graph/instr.h"
+#include "app/tensor/kernels.h"
 
 static bool asks_for_place(uint8_t code)
 {
@@ -25,10 +27,11 @@ static bool asks_for_place(uint8_t code)
 
 static bool may_close(const struct wb_program *p)
 {
-    if (p->extent != WB_EXTENT_SAMPLE || !p->geometry.partial)
+    if (p->extent != WB_EXTENT_SAMPLE || !p->geometry.partial || p->geometry.unit % WB_LANES != 0)
         return false;
     for (size_t i = 0; i < p->drains; i++)
-        if (p->drain[i]->kind != WB_DRAIN_REDUCE && p->drain[i]->kind != WB_DRAIN_KEYS)
+        if (p->drain[i]->kind != WB_DRAIN_REDUCE && p->drain[i]->kind != WB_DRAIN_KEYS &&
+            p->drain[i]->kind != WB_DRAIN_BINS)
             return false;
     for (size_t i = 0; i < p->instrs; i++)
         if (asks_for_place(p->instr[i].code))
