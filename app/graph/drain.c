@@ -57,7 +57,7 @@ bool wb_drain_reserve(const struct wb_program *p, struct wb_work *w, size_t tile
             return false;
         out->used = bytes;
         if (d->kind == WB_DRAIN_COPY)
-            memcpy(out->bytes, w->raw + p->slot[d->slot].offset, bytes);
+            memcpy(out->bytes, w->in[d->slot].bytes, bytes);
     }
     return true;
 }
@@ -284,6 +284,20 @@ static void feed_bracket(struct wb_work *w, const struct wb_drain *d, struct wb_
         (d->by_value ? k->bracket_signed : k->bracket_abs)(n, x, d->low, d->high, &s->keys, list);
 }
 
+static void feed_keys(struct wb_work *w, const struct wb_drain *d, struct wb_drain_state *s,
+                      size_t n, const float *x)
+{
+    uint32_t *key = w->keys + d->keys_at + s->listed;
+
+    if (d->by_value)
+        for (size_t i = 0; i < n; i++)
+            key[i] = wb_key_signed(x[i]);
+    else
+        for (size_t i = 0; i < n; i++)
+            key[i] = wb_key_abs(x[i]);
+    s->listed += n;
+}
+
 void wb_drain_feed(const struct wb_program *p, struct wb_work *w, size_t i, size_t n, uint64_t at,
                    const float *x, const float *y)
 {
@@ -321,6 +335,9 @@ void wb_drain_feed(const struct wb_program *p, struct wb_work *w, size_t i, size
         break;
     case WB_DRAIN_GRAM:
         wb_measure_gram(d, s, n, x);
+        break;
+    case WB_DRAIN_KEYS:
+        feed_keys(w, d, s, n, x);
         break;
     case WB_DRAIN_FIND:
         feed_find(d, s, n, at, x);
@@ -381,6 +398,9 @@ bool wb_drain_finish(const struct wb_program *p, struct wb_work *w, size_t tile,
 
         if (d->kind == WB_DRAIN_REDUCE)
             finish_reduce(d, s, tile);
+        if (d->kind == WB_DRAIN_KEYS)
+            memcpy(d->key + tile * p->geometry.units_per_tile * p->geometry.unit,
+                   w->keys + d->keys_at, s->listed * sizeof *d->key);
         if (d->kind == WB_DRAIN_BRACKET && !finish_bracket(w, d, s, tile, err))
             return false;
         if (!keeps_bytes(d))

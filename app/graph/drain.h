@@ -2,6 +2,7 @@
 #ifndef WB_GRAPH_DRAIN_H
 #define WB_GRAPH_DRAIN_H
 
+#include "app/graph/cache.h"
 #include "app/graph/instr.h"
 #include "app/graph/output.h"
 #include "app/graph/program.h"
@@ -22,9 +23,18 @@ struct wb_drain_state {
     size_t out_at;
 };
 
+/* One slot's packed elements of the tile at work. */
+struct wb_tile_in {
+    const uint8_t *bytes; /* in the raw area, or in the cache */
+    bool finite;          /* known; false: not looked at */
+    struct wb_cached cached;
+};
+
 struct wb_work {
     float *registers;
     uint8_t *raw;
+    struct wb_tile_in *in;
+    size_t ins_cap;
     uint32_t *keys;
     size_t registers_cap, raw_cap, keys_cap;
     struct wb_drain_state *state;

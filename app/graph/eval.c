@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "app/core/parallel.h"
+#include "app/graph/cache.h"
 #include "app/graph/jobs.h"
 #include "app/graph/node_impl.h"
 #include "app/graph/select.h"
@@ -241,6 +242,8 @@ bool wb_evaluate(const struct wb_eval *how, const struct wb_target *target, size
     for (size_t i = 0; how->sample && i < count; i++)
         if (target[i].write)
             return wb_fail(s.err, WB_EARG, "a sample cannot be written");
+    if (how->cache != NULL)
+        wb_cache_begin(how->cache);
     ok = wb_jobs_plan(&s.jobs, target, count, how->sample, how->cache, s.err);
     s.context = (struct wb_context){ .table = &s.jobs.table,
                                      .sink = sink,

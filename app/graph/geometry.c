@@ -81,13 +81,11 @@ size_t wb_tile_count(const struct wb_geometry *g, size_t tile)
 {
     uint64_t first = tile * g->units_per_tile,
              last = least(first + g->units_per_tile, g->units_taken);
-    size_t n = 0;
 
     if (!g->partial)
         return (size_t)(least(last * g->unit, g->count) - first * g->unit);
-    for (uint64_t i = first; i < last; i++)
-        n += unit_count(g, taken_unit(g, i));
-    return n;
+    /* only the last unit of all can be short */
+    return (size_t)((last - first - 1) * g->unit) + unit_count(g, taken_unit(g, last - 1));
 }
 
 bool wb_tile_run(const struct wb_geometry *g, size_t tile, size_t i, struct wb_stretch *run)
@@ -105,6 +103,34 @@ bool wb_tile_run(const struct wb_geometry *g, size_t tile, size_t i, struct wb_s
     run->first = taken_unit(g, first + i) * g->unit;
     run->count = unit_count(g, taken_unit(g, first + i));
     return true;
+}
+
+uint64_t wb_tile_position(const struct wb_geometry *g, size_t tile)
+{
+    return tile * g->units_per_tile * g->unit;
+}
+
+uint64_t wb_sample_before(const struct wb_geometry *g, uint64_t end)
+{
+    uint64_t low = 0, high = g->units_taken, last; /* units before low begin before the end */
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (taken_unit(g, middle) * g->unit < end)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0)
+        return 0;
+    last = taken_unit(g, low - 1);
+    return (low - 1) * g->unit + least(end - last * g->unit, unit_count(g, last));
+}
+
+uint64_t wb_sample_entry(const struct wb_geometry *g, uint64_t position)
+{
+    return taken_unit(g, position / g->unit) * g->unit + position % g->unit;
 }
 
 size_t wb_chunk_count(const struct wb_geometry *g, uint64_t first, uint64_t end)

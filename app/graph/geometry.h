@@ -49,6 +49,12 @@ struct wb_geometry wb_geometry_of(const struct wb_shape *shape, enum wb_extent e
 size_t wb_tile_count(const struct wb_geometry *g, size_t tile);
 /* Run number `i` of a tile; false behind the last. */
 bool wb_tile_run(const struct wb_geometry *g, size_t tile, size_t i, struct wb_stretch *run);
+/* How many entries the tiles before this one have. */
+uint64_t wb_tile_position(const struct wb_geometry *g, size_t tile);
+/* How many entries of all tiles have a flat index below `end`. */
+uint64_t wb_sample_before(const struct wb_geometry *g, uint64_t end);
+/* The flat index of entry number `position` of those in all tiles, in their order. */
+uint64_t wb_sample_entry(const struct wb_geometry *g, uint64_t position);
 /* The chunk that starts at entry `first` of a run ending before `end`. */
 size_t wb_chunk_count(const struct wb_geometry *g, uint64_t first, uint64_t end);
 

@@ -9,18 +9,22 @@
 #include "app/graph/node_impl.h"
 #include "app/tensor/kernels.h"
 
-static struct wb_held **probe(const struct wb_held_table *table, struct wb_hash hash)
+static struct wb_held_slot *probe(const struct wb_held_table *table, struct wb_hash hash)
 {
     size_t i = (size_t)hash.low & (table->size - 1);
+    struct wb_held_slot *slot = &table->slot[i];
 
-    while (table->slot[i] != NULL && !wb_hash_equal(table->slot[i]->node->hash, hash))
+    while (slot->held != NULL &&
+           (slot->low != hash.low || !wb_hash_equal(slot->held->node->hash, hash))) {
         i = (i + 1) & (table->size - 1);
-    return &table->slot[i];
+        slot = &table->slot[i];
+    }
+    return slot;
 }
 
 struct wb_held *wb_held_find(const struct wb_held_table *table, const struct wb_node *node)
 {
-    return table->size == 0 ? NULL : *probe(table, node->hash);
+    return table->size == 0 ? NULL : probe(table, node->hash)->held;
 }
 
 static bool grow(struct wb_held_table *table)
@@ -31,8 +35,8 @@ static bool grow(struct wb_held_table *table)
     if (bigger.slot == NULL)
         return false;
     for (size_t i = 0; i < table->size; i++)
-        if (table->slot[i] != NULL)
-            *probe(&bigger, table->slot[i]->node->hash) = table->slot[i];
+        if (table->slot[i].held != NULL)
+            *probe(&bigger, table->slot[i].held->node->hash) = table->slot[i];
     free(table->slot);
     table->slot = bigger.slot;
     table->size = bigger.size;
@@ -49,7 +53,7 @@ struct wb_held *wb_held_add(struct wb_held_table *table, struct wb_node *node)
     if (held == NULL)
         return NULL;
     held->node = node;
-    *probe(table, node->hash) = held;
+    *probe(table, node->hash) = (struct wb_held_slot){ node->hash.low, held };
     table->count++;
     return held;
 }
@@ -69,10 +73,10 @@ void wb_held_drop(struct wb_held *held)
 void wb_held_table_free(struct wb_held_table *table)
 {
     for (size_t i = 0; i < table->size; i++)
-        if (table->slot[i] != NULL) {
-            wb_held_drop(table->slot[i]);
-            free(table->slot[i]->dep);
-            free(table->slot[i]);
+        if (table->slot[i].held != NULL) {
+            wb_held_drop(table->slot[i].held);
+            free(table->slot[i].held->dep);
+            free(table->slot[i].held);
         }
     free(table->slot);
     *table = (struct wb_held_table){ 0 };

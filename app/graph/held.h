@@ -13,6 +13,7 @@
 #include "app/graph/dense.h"
 #include "app/graph/node.h"
 
+struct wb_sampled;
 struct wb_select;
 
 struct wb_held {
@@ -21,18 +22,24 @@ struct wb_held {
     bool cached;          /* came from, or went into, the cache */
     double *f64;          /* SMALL: count of them */
     float *f32;           /* BUFFER */
-    struct wb_mat part[3];    /* results of a decomposition until their PART nodes take them */
-    struct wb_select *select; /* a selection in progress */
-    size_t job, users;        /* the job that computes it; jobs that still need it */
-    size_t used_by;           /* 1 + the last job that was counted in users */
-    unsigned level;           /* passes over data, within its job, until it is there */
-    struct wb_held **dep;     /* held values it needs at once; owned */
+    struct wb_mat part[3];      /* results of a decomposition until their PART nodes take them */
+    struct wb_select *select;   /* a selection in progress */
+    struct wb_sampled *sampled; /* the same on a sample */
+    size_t job, users;          /* the job that computes it; jobs that still need it */
+    size_t used_by;             /* 1 + the last job that was counted in users */
+    unsigned level;             /* passes over data, within its job, until it is there */
+    struct wb_held **dep;       /* held values it needs at once; owned */
     size_t deps;
+};
+
+struct wb_held_slot {
+    uint64_t low; /* of the node's hash: a look at another entry's memory saved */
+    struct wb_held *held;
 };
 
 /* By hash. Grows; entries are stable in memory. */
 struct wb_held_table {
-    struct wb_held **slot; /* open addressing */
+    struct wb_held_slot *slot; /* open addressing */
     size_t size, count;
 };
 

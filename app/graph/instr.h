@@ -70,6 +70,7 @@ struct wb_program {
     struct wb_geometry geometry;
     enum wb_extent extent;
     bool spans;
+    bool gapless; /* entries are numbered by their position in the sample: gaps.c */
     size_t units;
     struct wb_instr *instr;
     size_t instrs, instr_cap;
@@ -91,6 +92,10 @@ static inline bool wb_code_loads(uint8_t code)
 
 /* Merge instructions over virtual registers into fused ones. */
 bool wb_program_fuse(struct wb_program *p, unsigned registers);
+
+/* Over a sample, where nothing but the ties of a selection asks for flat indices: number entries
+ * by position, so that chunks are long however short the rows are. */
+void wb_program_close_gaps(struct wb_program *p);
 
 /* Fill instr, slot, registers of a program whose geometry and drains are set. */
 bool wb_program_compile(struct wb_program *p, struct wb_err *err);

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/graph/cache.h"
 #include "app/graph/drain.h"
 #include "app/graph/instr.h"
 #include "app/graph/output.h"
+#include "app/graph/tiles.h"
 #include "app/tensor/kernels.h"
 
 /* One chunk at work. */
@@ -32,6 +32,7 @@ static void place_keys(struct wb_program *p, struct wb_drain *d)
     d->keys_at = p->keys_max;
     p->keys_max += d->kind == WB_DRAIN_SELECT_ROWS ? 2 * (size_t)p->geometry.columns
                    : d->kind == WB_DRAIN_BRACKET   ? p->geometry.tile_max + WB_CHUNK
+                   : d->kind == WB_DRAIN_KEYS      ? p->geometry.tile_max
                                                    : 0;
 }
 
@@ -64,9 +65,10 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
         wb_program_free(p);
         return NULL;
     }
+    wb_program_close_gaps(p);
     for (size_t i = 0; i < p->slots; i++) {
         p->slot[i].offset = at;
-        at += (p->geometry.tile_max * p->slot[i].element_bytes + 63) & ~(size_t)63;
+        at += (p->geometry.tile_max * p->slot[i].element_bytes + 1 + 63) & ~(size_t)63;
     }
     p->raw_bytes = at;
     return p;
@@ -134,6 +136,7 @@ void wb_work_free(struct wb_work *w)
     for (size_t i = 0; i < w->drains_cap; i++)
         free(w->state[i].out.bytes);
     free(w->state);
+    free(w->in);
     free(w->registers);
     free(w->raw);
     free(w->keys);
@@ -159,6 +162,15 @@ static bool prepare(struct wb_work *w, const struct wb_program *p, struct wb_err
 {
     size_t bytes = p->registers * WB_CHUNK * sizeof(float);
 
+    if (p->slots > w->ins_cap) {
+        struct wb_tile_in *more = realloc(w->in, p->slots * sizeof *more);
+
+        if (more == NULL)
+            return wb_fail(err, WB_ENOMEM, "no memory for %zu inputs", p->slots);
+        memset(more + w->ins_cap, 0, (p->slots - w->ins_cap) * sizeof *more);
+        w->in = more;
+        w->ins_cap = p->slots;
+    }
     if (p->drains > w->drains_cap) {
         struct wb_drain_state *more = realloc(w->state, p->drains * sizeof *more);
 
@@ -171,101 +183,6 @@ static bool prepare(struct wb_work *w, const struct wb_program *p, struct wb_err
     return grow((void **)&w->registers, &w->registers_cap, bytes, err) &&
            grow((void **)&w->raw, &w->raw_cap, p->raw_bytes, err) &&
            grow((void **)&w->keys, &w->keys_cap, p->keys_max * sizeof(uint32_t), err);
-}
-
-/* Reading. */
-
-/* Entries [column, column + n) of row `row` of a view that picks columns, through a copy of the
- * source's row. */
-static bool read_picked(const struct wb_slot *s, uint64_t row, uint64_t column, size_t n,
-                        uint8_t *dst, struct wb_err *err)
-{
-    uint64_t width = wb_shape_columns(&s->source->shape);
-    size_t size = s->element_bytes;
-    uint8_t *line = malloc((size_t)width * size);
-    bool ok;
-
-    if (line == NULL)
-        return wb_fail(err, WB_ENOMEM, "no memory for a row of %" PRIu64 " entries", width);
-    ok = wb_ckpt_read(s->source->u.source.ck, s->source->u.source.tensor, row * width * size,
-                      (size_t)width * size, line, err);
-    for (size_t i = 0; ok && i < n; i++)
-        memcpy(dst + i * size, line + (size_t)s->view->column_idx[column + i] * size, size);
-    free(line);
-    return ok;
-}
-
-static bool read_view(const struct wb_slot *s, uint64_t first, size_t n, uint8_t *dst,
-                      struct wb_err *err)
-{
-    const struct wb_view *v = s->view;
-    const struct wb_node *source = s->source;
-    uint64_t width = wb_shape_columns(&source->shape);
-    size_t size = s->element_bytes;
-
-    while (n > 0) {
-        uint64_t r = first / v->columns, c = first % v->columns;
-        uint64_t row = v->row_idx == NULL ? v->row_first + r : v->row_idx[r];
-        size_t part = v->columns - c < n ? (size_t)(v->columns - c) : n;
-
-        if (v->column_idx == NULL && v->row_idx == NULL && v->columns == width)
-            part = n; /* rows that follow each other */
-        if (v->column_idx != NULL
-                ? !read_picked(s, row, c, part, dst, err)
-                : !wb_ckpt_read(source->u.source.ck, source->u.source.tensor,
-                                (row * width + v->column_first + c) * size, part * size, dst, err))
-            return false;
-        first += part;
-        n -= part;
-        dst += part * size;
-    }
-    return true;
-}
-
-static bool read_slot(const struct wb_slot *s, uint64_t first, size_t n, uint8_t *dst,
-                      struct wb_err *err)
-{
-    if (s->view != NULL)
-        return read_view(s, first, n, dst, err);
-    return wb_ckpt_read(s->source->u.source.ck, s->source->u.source.tensor,
-                        first * s->element_bytes, n * s->element_bytes, dst, err);
-}
-
-static struct wb_hash sample_key(const struct wb_program *p, const struct wb_slot *s, size_t tile)
-{
-    struct {
-        struct wb_hash node;
-        uint64_t extent, tile;
-    } key = { s->node->hash, (uint64_t)p->extent, tile };
-
-    return wb_hash_bytes(&key, sizeof key);
-}
-
-/* The tile's bytes of one slot. Samples are kept in the cache: turning a knob reads no file. */
-static bool read_tile(struct wb_program *p, struct wb_work *w, const struct wb_slot *s, size_t tile,
-                      const struct wb_context *cx, struct wb_err *err)
-{
-    bool keep = p->extent == WB_EXTENT_SAMPLE && cx->cache != NULL;
-    uint8_t *dst = w->raw + s->offset;
-    size_t total = wb_tile_count(&p->geometry, tile) * s->element_bytes;
-    struct wb_hash key = { 0, 0 };
-    struct wb_stretch run;
-
-    if (keep) {
-        key = sample_key(p, s, tile);
-        if (wb_cache_get_bytes(cx->cache, key, dst, total))
-            return true;
-    }
-    for (size_t i = 0; wb_tile_run(&p->geometry, tile, i, &run); i++) {
-        if (!read_slot(s, run.first, run.count, dst, err))
-            return false;
-        dst += run.count * s->element_bytes;
-    }
-    if (cx->progress != NULL)
-        atomic_fetch_add_explicit(&cx->progress->bytes_done, total, memory_order_relaxed);
-    if (keep)
-        wb_cache_put_bytes(cx->cache, key, w->raw + s->offset, total);
-    return true;
 }
 
 /* Chunks. */
@@ -328,13 +245,11 @@ static void top_rows(const struct wb_program *p, const struct wb_instr *in, cons
     }
 }
 
-/* The chunk's packed elements in the slot that the instruction loads. */
-static const void *slot_at(const struct wb_program *p, const struct wb_work *w,
-                           const struct wb_instr *in, const struct chunk *c)
+/* The chunk's packed elements in a slot. */
+static const void *slot_at(const struct wb_program *p, const struct wb_work *w, size_t slot,
+                           const struct chunk *c)
 {
-    const struct wb_slot *s = &p->slot[in->a];
-
-    return w->raw + s->offset + c->in_tile * s->element_bytes;
+    return w->in[slot].bytes + c->in_tile * p->slot[slot].element_bytes;
 }
 
 static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_instr *in,
@@ -349,7 +264,7 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
 
     switch ((enum wb_code_op)in->code) {
     case WB_CODE_LOAD:
-        k->widen[in->sub](n, slot_at(p, w, in, c), out);
+        k->widen[in->sub](n, slot_at(p, w, in->a, c), out);
         break;
     case WB_CODE_LOAD_SMALL:
         for (size_t i = 0; i < n; i++)
@@ -436,19 +351,19 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         top_rows(p, in, c, a, out);
         break;
     case WB_CODE_LOAD_SUB:
-        k->widen_sub[in->sub](n, slot_at(p, w, in, c), b, out);
+        k->widen_sub[in->sub](n, slot_at(p, w, in->a, c), b, out);
         break;
     case WB_CODE_LOAD_SUB_FMA:
-        k->widen_sub_fma[in->sub](n, slot_at(p, w, in, c), b, in->s, z, out);
+        k->widen_sub_fma[in->sub](n, slot_at(p, w, in->a, c), b, in->s, z, out);
         break;
     case WB_CODE_SUB_LOAD:
-        k->sub_widen[in->sub](n, b, slot_at(p, w, in, c), out);
+        k->sub_widen[in->sub](n, b, slot_at(p, w, in->a, c), out);
         break;
     case WB_CODE_SUB_LOAD_FMA:
-        k->sub_widen_fma[in->sub](n, b, slot_at(p, w, in, c), in->s, z, out);
+        k->sub_widen_fma[in->sub](n, b, slot_at(p, w, in->a, c), in->s, z, out);
         break;
     case WB_CODE_LOAD_SUB_KEEP:
-        k->widen_sub_topkeep[in->sub](n, slot_at(p, w, in, c), b, in->threshold, c->at,
+        k->widen_sub_topkeep[in->sub](n, slot_at(p, w, in->a, c), b, in->threshold, c->at,
                                       in->last_tie, out);
         break;
     case WB_CODE_MUL_MAX:
@@ -470,18 +385,36 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
     return true;
 }
 
+/* The chunk at c->at, which ends before `end`; then the next one. */
+static bool run_chunk(struct wb_program *p, struct wb_work *w, struct chunk *c, uint64_t end,
+                      struct wb_err *err)
+{
+    c->n = p->gapless ? (size_t)(end - c->at < WB_CHUNK ? end - c->at : WB_CHUNK)
+                      : wb_chunk_count(&p->geometry, c->at, end);
+    for (size_t k = 0; k < p->instrs; k++)
+        if (!run_instr(p, w, &p->instr[k], c, err))
+            return false;
+    c->at += c->n;
+    c->in_tile += c->n;
+    return true;
+}
+
 static bool run_chunks(struct wb_program *p, struct wb_work *w, size_t tile, struct wb_err *err)
 {
     struct wb_stretch run;
     struct chunk c = { .n = 0 };
 
-    for (size_t i = 0; wb_tile_run(&p->geometry, tile, i, &run); i++)
-        for (c.at = run.first; c.at < run.first + run.count; c.at += c.n, c.in_tile += c.n) {
-            c.n = wb_chunk_count(&p->geometry, c.at, run.first + run.count);
-            for (size_t k = 0; k < p->instrs; k++)
-                if (!run_instr(p, w, &p->instr[k], &c, err))
-                    return false;
+    for (size_t i = 0; wb_tile_run(&p->geometry, tile, i, &run); i++) {
+        if (p->gapless) { /* positions in the sample stand in for flat indices */
+            run.first = wb_tile_position(&p->geometry, tile);
+            run.count = wb_tile_count(&p->geometry, tile);
         }
+        for (c.at = run.first; c.at < run.first + run.count;)
+            if (!run_chunk(p, w, &c, run.first + run.count, err))
+                return false;
+        if (p->gapless)
+            break;
+    }
     return true;
 }
 
@@ -505,7 +438,7 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
         uint64_t at;
 
         for (size_t s = 0; ok && s < p->slots; s++)
-            ok = read_tile(p, w, &p->slot[s], t, cx, err);
+            ok = wb_tile_read(p, w, s, t, cx, err);
         wb_drain_start(p, w);
         wb_tile_run(&p->geometry, t, 0, &run);
         for (at = run.first; ok && at < run.first + run.count;) {
@@ -535,11 +468,12 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
     return false;
 }
 
-static bool slot_is_finite(const struct wb_program *p, struct wb_work *w, const struct wb_slot *s,
-                           size_t tile)
+static bool slot_is_finite(const struct wb_program *p, struct wb_work *w, size_t slot, size_t tile)
 {
-    if (s->guard == NULL ||
-        wb_kernels()->finite[s->dtype](wb_tile_count(&p->geometry, tile), w->raw + s->offset))
+    const struct wb_slot *s = &p->slot[slot];
+
+    if (s->guard == NULL || w->in[slot].finite ||
+        wb_kernels()->finite[s->dtype](wb_tile_count(&p->geometry, tile), w->in[slot].bytes))
         return true;
     w->bad_node = s->guard;
     return false;
@@ -550,9 +484,9 @@ static bool run_tile(struct wb_program *p, struct wb_work *w, size_t tile,
 {
     w->bad_node = NULL;
     for (size_t i = 0; i < p->slots; i++) {
-        if (!read_tile(p, w, &p->slot[i], tile, cx, err))
+        if (!wb_tile_read(p, w, i, tile, cx, err))
             return false;
-        if (!slot_is_finite(p, w, &p->slot[i], tile))
+        if (!slot_is_finite(p, w, i, tile))
             return report_nonfinite(w, cx, err);
     }
     wb_drain_start(p, w);
@@ -567,6 +501,7 @@ bool wb_program_run(struct wb_program *p, struct wb_work *work, size_t unit,
                     const struct wb_context *cx, struct wb_err *err)
 {
     size_t tiles = p->geometry.tiles, first = unit, last = unit + 1;
+    bool ok = true;
 
     if (!prepare(work, p, err))
         return false;
@@ -576,11 +511,11 @@ bool wb_program_run(struct wb_program *p, struct wb_work *work, size_t unit,
         if (!wb_drain_start_span(p, work, unit, err))
             return false;
     }
-    for (size_t tile = first; tile < last; tile++) {
+    for (size_t tile = first; ok && tile < last; tile++) {
         if (cx->cancel != NULL && atomic_load_explicit(cx->cancel, memory_order_relaxed))
             return wb_fail(err, WB_ECANCELLED, "cancelled");
-        if (!run_tile(p, work, tile, cx, err))
-            return false;
+        ok = run_tile(p, work, tile, cx, err);
+        wb_tile_return(p, work);
     }
-    return true;
+    return ok;
 }

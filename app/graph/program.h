@@ -33,6 +33,7 @@ enum wb_drain_kind {
     WB_DRAIN_HISTOGRAM,      /* of key >> 16, or of the low 16 bits where the high ones are `low` */
     WB_DRAIN_BINS,           /* histogram: of the held node's bins (app/graph/measure.h) */
     WB_DRAIN_GRAM,           /* partial: sums of products of the held node's operands, by span */
+    WB_DRAIN_KEYS,           /* key: of every entry, in the order of tiles */
     WB_DRAIN_FIND,           /* found: flat index of the nth key equal to `low` in the tile */
 };
 
@@ -58,7 +59,8 @@ struct wb_drain {
     uint32_t low, high;
     double range[3]; /* of BINS: from, to, bins / (to - from) */
     uint64_t nth, *found;
-    uint64_t k; /* of SELECT_ROWS */
+    uint32_t *key; /* of KEYS: room for all that is visited */
+    uint64_t k;    /* of SELECT_ROWS */
     struct wb_output *output;
     enum wb_dtype dtype;
     struct wb_held *held; /* whom the result is for */

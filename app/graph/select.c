@@ -11,7 +11,6 @@
 
 #define COLLECT_MAX ((uint64_t)1 << 18) /* this many entries are listed whole, without a probe */
 #define HALF 65536
-#define ALL_TIES 9007199254740991.0 /* 2^53 - 1: behind every index */
 /* Half the bracket in standard deviations of the rank of a random sample, doubled: the probe's
  * runs are of neighbours. */
 #define BRACKET_SIGMA 6.0
@@ -27,7 +26,7 @@ struct tensor {
 
 struct wb_select {
     enum stage stage;
-    bool sample, by_value;
+    bool by_value;
     uint64_t k, total, list_max;
     uint32_t low, high;
     size_t n;
@@ -51,9 +50,7 @@ static void drop_tiles(struct wb_select *s)
 
 static enum wb_extent extent_of(const struct wb_select *s)
 {
-    if (s->stage == STAGE_PROBE)
-        return WB_EXTENT_PROBE;
-    return s->sample ? WB_EXTENT_SAMPLE : WB_EXTENT_ALL;
+    return s->stage == STAGE_PROBE ? WB_EXTENT_PROBE : WB_EXTENT_ALL;
 }
 
 /* Make the drains of the stage. */
@@ -83,7 +80,7 @@ static bool start_stage(struct wb_select *s, enum stage stage, struct wb_err *er
                                       .histogram = s->histogram,
                                       .listed = &s->listed,
                                       .list_max = s->list_max };
-        if (stage == STAGE_PROBE || s->sample)
+        if (stage == STAGE_PROBE)
             t->drain.list_max = UINT64_MAX;
         if (histogram)
             continue;
@@ -96,12 +93,10 @@ static bool start_stage(struct wb_select *s, enum stage stage, struct wb_err *er
 }
 
 struct wb_select *wb_select_new(const struct wb_held_table *table, const struct wb_node *node,
-                                bool sample, uint64_t list_max_keys, struct wb_err *err)
+                                uint64_t list_max_keys, struct wb_err *err)
 {
     struct wb_select *s = calloc(1, sizeof *s);
     double k = wb_held_find(table, node->in[node->n_in - 1])->f64[0];
-    uint64_t visited = 0;
-    bool whole;
 
     if (s != NULL)
         s->tensor = calloc(node->n_in, sizeof *s->tensor);
@@ -111,25 +106,17 @@ struct wb_select *wb_select_new(const struct wb_held_table *table, const struct 
         return NULL;
     }
     s->n = node->n_in - 1;
-    s->sample = sample;
     s->by_value = node->by_value;
     s->list_max = list_max_keys;
     for (size_t i = 0; i < s->n; i++) {
         s->tensor[i].node = node->in[i];
         s->total += node->in[i]->count;
-        visited +=
-            wb_geometry_of(&node->in[i]->shape, sample ? WB_EXTENT_SAMPLE : WB_EXTENT_ALL).visited;
     }
     s->k = !(k >= 1) ? 0 : k >= (double)s->total ? s->total : (uint64_t)k;
-    if (sample && s->k > 0) {
-        s->k = (uint64_t)((double)s->k * (double)visited / (double)s->total + 0.5);
-        s->k = s->k < 1 ? 1 : s->k > visited ? visited : s->k;
-    }
-    whole = sample || s->total <= COLLECT_MAX;
     if (s->total <= COLLECT_MAX)
         s->list_max = UINT64_MAX;
     s->high = UINT32_MAX;
-    if (!start_stage(s, whole ? STAGE_COUNT : STAGE_PROBE, err)) {
+    if (!start_stage(s, s->total <= COLLECT_MAX ? STAGE_COUNT : STAGE_PROBE, err)) {
         wb_select_free(s);
         return NULL;
     }
@@ -308,7 +295,7 @@ static bool finish(struct wb_select *s, uint32_t key, uint64_t ties, uint64_t al
 
     value[0] = (double)(s->by_value ? wb_key_signed_value(key) : wb_key_abs_value(key));
     value[1] = (double)(s->n - 1);
-    value[2] = ALL_TIES;
+    value[2] = WB_SELECT_ALL_TIES;
     if (ties == all)
         return true;
     for (size_t i = 0; i < s->n; i++)

@@ -10,12 +10,14 @@
 
 #include "app/graph/program.h"
 
+#define WB_SELECT_ALL_TIES 9007199254740991.0 /* 2^53 - 1: behind every index */
+
 struct wb_select;
 
 /* For a SELECT node whose k is ready. list_max_keys bounds the keys listed at a time. NULL with
  * err. */
 struct wb_select *wb_select_new(const struct wb_held_table *table, const struct wb_node *node,
-                                bool sample, uint64_t list_max_keys, struct wb_err *err);
+                                uint64_t list_max_keys, struct wb_err *err);
 void wb_select_free(struct wb_select *s); /* NULL is fine */
 /* The pass it needs next: for each tensor of the node a drain, over this extent. */
 enum wb_extent wb_select_extent(const struct wb_select *s);

@@ -9,6 +9,7 @@
 #include "app/graph/jobs.h"
 #include "app/graph/measure.h"
 #include "app/graph/node_impl.h"
+#include "app/graph/sampled.h"
 #include "app/graph/select.h"
 
 /* On a sample, larger tensors are not held whole: what needs them stays unknown until the exact
@@ -148,7 +149,7 @@ static void finish_drain(const struct wave *w, const struct wb_pass *pass, struc
 
 static void free_drain(struct wb_drain *d)
 {
-    if (d->kind == WB_DRAIN_BRACKET || d->kind == WB_DRAIN_HISTOGRAM)
+    if (d->kind == WB_DRAIN_BRACKET || d->kind == WB_DRAIN_HISTOGRAM || d->kind == WB_DRAIN_KEYS)
         return; /* its selection's */
     for (size_t s = 0; d->columns != NULL && s < WB_SPANS; s++)
         free(d->columns[s]);
@@ -187,6 +188,16 @@ static bool advance_select(struct wave *w, struct wb_held *held)
     return true;
 }
 
+static bool finish_sampled(const struct wave *w, struct wb_held *held)
+{
+    if (!wb_sampled_finish(held->sampled, held->f64, w->err))
+        return false;
+    wb_sampled_free(held->sampled);
+    held->sampled = NULL;
+    keep(w, held);
+    return true;
+}
+
 static bool take_results(struct wave *w)
 {
     struct wb_job *job = w->job;
@@ -199,9 +210,12 @@ static bool take_results(struct wave *w)
             finish_drain(w, &job->pass[i], job->pass[i].drain[k]);
     }
     free_passes(job);
-    for (size_t i = 0; had && ok && i < job->owns; i++)
+    for (size_t i = 0; had && ok && i < job->owns; i++) {
         if (job->own[i]->select != NULL)
             ok = advance_select(w, job->own[i]);
+        else if (job->own[i]->sampled != NULL)
+            ok = finish_sampled(w, job->own[i]);
+    }
     return ok;
 }
 
@@ -357,13 +371,30 @@ static bool start_hold(struct wave *w, struct wb_held *held)
     return add_drain(w, d, &n->in[0]->shape, WB_EXTENT_ALL);
 }
 
+static bool start_sampled(struct wave *w, struct wb_held *held)
+{
+    const struct wb_node *n = held->node;
+
+    held->sampled = wb_sampled_new(&w->jobs->table, n, w->jobs->cache, w->err);
+    if (held->sampled == NULL || !room_small(w, held))
+        return false;
+    if (wb_sampled_known(held->sampled))
+        return finish_sampled(w, held);
+    for (size_t i = 0; i + 1 < n->n_in; i++) {
+        struct wb_drain *d = wb_sampled_drain(held->sampled, i);
+
+        if (d != NULL && !add_drain(w, d, &n->in[i]->shape, WB_EXTENT_SAMPLE))
+            return false;
+    }
+    return true;
+}
+
 static bool start_select(struct wave *w, struct wb_held *held)
 {
     const struct wb_node *n = held->node;
 
     if (held->select == NULL) {
-        held->select =
-            wb_select_new(&w->jobs->table, n, w->jobs->sample, w->how->list_max_keys, w->err);
+        held->select = wb_select_new(&w->jobs->table, n, w->how->list_max_keys, w->err);
         if (held->select == NULL || !room_small(w, held))
             return false;
         if (wb_select_trivial(held->select, held->f64)) {
@@ -415,7 +446,7 @@ static bool start_held(struct wave *w, struct wb_held *held)
     case WB_OP_GRAM:
         return start_measure(w, held);
     case WB_OP_SELECT:
-        return start_select(w, held);
+        return w->jobs->sample ? start_sampled(w, held) : start_select(w, held);
     case WB_OP_SELECT_ROWS:
         return start_select_rows(w, held);
     default:
@@ -551,6 +582,8 @@ void wb_job_abandon(struct wb_job *job)
     free_passes(job);
     for (size_t i = 0; i < job->owns; i++) {
         wb_select_free(job->own[i]->select);
+        wb_sampled_free(job->own[i]->sampled);
         job->own[i]->select = NULL;
+        job->own[i]->sampled = NULL;
     }
 }

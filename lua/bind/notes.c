@@ -179,12 +179,16 @@ static void without_base(struct maker *k, struct wb_node *const *model, size_t n
 static int merge_notes(lua_State *L)
 {
     struct wb_model **draft = luaL_checkudata(L, 1, WB_LUA_DRAFT);
-    struct maker k = { .ok = true, .draft = *draft, .tensor = luaL_checkstring(L, 2) };
+    struct maker k; /* its list of nodes is long: not cleared for every tensor */
     struct wb_node *base = lua_isnoneornil(L, 3) ? NULL : wb_lua_check_node(L, 3);
     struct wb_node *merged = wb_lua_check_node(L, 5), **model;
     struct wb_vm *vm = wb_vm_of(L);
     size_t n;
 
+    k.n = 0;
+    k.ok = true;
+    k.draft = *draft;
+    k.tensor = luaL_checkstring(L, 2);
     lua_settop(L, 5);
     model = wb_lua_check_nodes(L, 4, &n);
     k.count = (double)wb_node_count(merged);

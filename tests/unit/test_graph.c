@@ -720,6 +720,90 @@ static void test_sample(void **state)
     teardown(&f);
 }
 
+/* The mask of a selection on a sample has as many entries as the share says, whatever the cache
+ * holds from another k; of ties too. */
+static void test_selections_of_a_sample(void **state)
+{
+    struct fixture f;
+    struct wb_cache *cache = wb_cache_new(1 << 26);
+    struct wb_eval how = { .threads = 2, .sample = true, .cache = cache };
+    const double total = 3000 * 992, visited = 33 * 992; /* so many rows */
+
+    (void)state;
+    setup(&f, shape2(3000, 992), 91);
+    for (double share = 0; share <= 1; share += 0.0625) {
+        struct wb_node *k = wb_node_scalar(share * total, NULL), *coarse, *count[2];
+
+        coarse = wb_node_cast(f.node, WB_DTYPE_F8_E4M3, NULL); /* some hundred values */
+        for (int ties = 0; ties < 2; ties++) {
+            struct wb_node *in = ties ? coarse : f.node;
+            struct wb_node *select = wb_node_select(&in, 1, k, false, NULL);
+            struct wb_node *mask = wb_node_top(in, select, 0, NULL);
+            double *got, *alone, *picked, *picked_alone;
+
+            count[ties] = wb_node_reduce(WB_REDUCE_COUNT, WB_AXIS_ALL, mask, NULL, NULL);
+            got = values_with(count[ties], how);
+            alone = values_with(count[ties], (struct wb_eval){ .threads = 2, .sample = true });
+            picked = values_with(select, how);
+            picked_alone = values_with(select, (struct wb_eval){ .threads = 1, .sample = true });
+            assert_true(got[0] == round(share * visited) * total / visited);
+            assert_memory_equal(got, alone, sizeof *got);
+            assert_memory_equal(picked, picked_alone, 3 * sizeof *picked);
+            free(got);
+            free(alone);
+            free(picked);
+            free(picked_alone);
+            wb_node_unref(mask);
+            wb_node_unref(select);
+        }
+        for (int ties = 0; ties < 2; ties++)
+            wb_node_unref(count[ties]);
+        wb_node_unref(coarse);
+        wb_node_unref(k);
+    }
+    wb_cache_free(cache);
+    teardown(&f);
+}
+
+/* Sums over a sample of short rows have the same bits alone and beside a sum of each row, which asks
+ * for places. */
+static void check_company(uint64_t width, enum wb_unary op)
+{
+    const struct wb_eval how = { .threads = 2, .sample = true };
+    struct fixture f;
+    struct wb_node *in, *all, *rows;
+    struct wb_target target[2] = { { .node = NULL } };
+    double alone[9], beside[9], *each = malloc(4000 * sizeof *each);
+
+    setup(&f, shape2(4000, width), 92);
+    in = wb_node_unary(op, f.node, NULL); /* off the grid, so that sums round */
+    all = wb_node_reduce(WB_REDUCE_STATS, WB_AXIS_ALL, in, NULL, NULL);
+    rows = wb_node_reduce(WB_REDUCE_SUM, WB_AXIS_ROW, in, NULL, NULL);
+    target[0] = (struct wb_target){ .node = all, .value = beside };
+    target[1] = (struct wb_target){ .node = rows, .value = each };
+    assert_true(wb_evaluate(&how, target, 2, NULL, NULL));
+    target[0].value = alone;
+    assert_true(wb_evaluate(&how, target, 1, NULL, NULL));
+    assert_memory_equal(alone, beside, sizeof alone);
+    free(each);
+    wb_node_unref(rows);
+    wb_node_unref(all);
+    wb_node_unref(in);
+    teardown(&f);
+}
+
+static void test_samples_in_company(void **state)
+{
+    static const uint64_t width[] = { 18, 48, 50, 128, 136, 1000, 1040 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof width / sizeof width[0]; i++) {
+        check_company(width[i], WB_UNARY_cos);
+        check_company(width[i], WB_UNARY_sin);
+        check_company(width[i], WB_UNARY_exp);
+    }
+}
+
 static void test_cancel(void **state)
 {
     struct fixture f;
@@ -797,6 +881,8 @@ int main(void)
         cmocka_unit_test(test_guard_names_the_place),
         cmocka_unit_test(test_guard_of_a_number),
         cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_selections_of_a_sample),
+        cmocka_unit_test(test_samples_in_company),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_small_arithmetic),
         cmocka_unit_test(test_refusals),
