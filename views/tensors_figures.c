@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua/bind/record.h"
 #include "views/desk.h"
 #include "views/view_tensors.h"
 
@@ -209,6 +210,17 @@ static void next_stats(struct wb_view *v)
     start_stats(v, f->exact_to, last, false);
 }
 
+/* What was looked at can be replayed. */
+static void record(const struct wb_view *v)
+{
+    const struct tensors *s = v->state;
+    const struct wb_desk_model *m = wb_desk_get(v->desk, s->model_id);
+
+    if (m != NULL && m->path != NULL && s->figures->want_exact &&
+        s->figures->exact_to >= wb_model_count(s->model))
+        wb_record_stats(v->desk->record, m->name, s->filter[0] == '\0' ? NULL : s->filter, false);
+}
+
 static void take_stats(struct tensors *s, enum wb_task_state state)
 {
     const struct tensors_stats_work *w = s->stats_work;
@@ -414,6 +426,7 @@ bool wb_tensors_poll_figures(struct wb_view *v)
         return false;
     if (ended(s->stats_task, &state, &err)) {
         take_stats(s, state);
+        record(v);
         wb_task_drop(s->stats_task);
         s->stats_task = NULL;
         changed = true;

@@ -8,6 +8,7 @@
 #include "app/core/str.h"
 #include "app/probe/delta.h"
 #include "app/probe/relation.h"
+#include "lua/bind/record.h"
 #include "views/box.h"
 #include "views/chart.h"
 #include "views/desk.h"
@@ -181,14 +182,25 @@ static void take_layers(struct comparison *c, struct wb_delta_list *list)
             c->layer[c->layers++] = (float)wb_delta_relative_l2(&row[i].sum);
 }
 
-static bool poll_comparison(struct comparison *c)
+/* What was looked at can be replayed. */
+static void record(const struct wb_desk *desk, const struct comparison *c)
+{
+    const struct wb_desk_model *a = wb_desk_get(desk, c->a), *b = wb_desk_get(desk, c->b);
+
+    if (a != NULL && b != NULL && a->path != NULL && b->path != NULL)
+        wb_record_compare(desk->record, a->name, b->name, NULL, NULL, true);
+}
+
+static bool poll_comparison(const struct wb_desk *desk, struct comparison *c)
 {
     bool done, changed = false;
 
     if (ended(&c->task, &c->err, &done)) {
         c->known = done;
-        if (done)
+        if (done) {
             take_layers(c, &c->task_ctx->list);
+            record(desk, c);
+        }
         wb_task_drop(c->task);
         c->task = NULL;
         changed = true;
@@ -632,7 +644,7 @@ static bool search(struct wb_view *v, const char *text, int direction)
 static bool poll(struct wb_view *v)
 {
     struct models *s = v->state;
-    bool changed = poll_comparison(&s->versus);
+    bool changed = poll_comparison(v->desk, &s->versus);
 
     if (s->seen == v->desk->version)
         return changed;
