@@ -2,7 +2,7 @@
 #include "lua/bind/config.h"
 
 #include <ctype.h>
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,12 +104,22 @@ static const char *keep_text(lua_State *L, const char *where)
     return need(L, wb_arena_strdup(&r->c->arena, text));
 }
 
+/* "a, b, c", cut to size. */
+static const char *list_names(const char *const *names, char *out, size_t size)
+{
+    size_t n = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; names[i] != NULL && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s", i > 0 ? ", " : "", names[i]);
+    return out;
+}
+
 /* Is it one of the names? Fails with those there are. names NULL: anything goes. */
 static void check_name(lua_State *L, const char *const *names, const char *name, const char *what)
 {
     struct wb_nearest near = { .word = name };
-    struct wb_str list = { 0 };
-    char text[600];
+    char all[600];
 
     if (names == NULL)
         return;
@@ -120,11 +130,8 @@ static void check_name(lua_State *L, const char *const *names, const char *name,
     }
     if (near.best != NULL)
         complain(L, "there is no %s '%.100s'; did you mean '%s'?", what, name, near.best);
-    for (size_t i = 0; names[i] != NULL; i++)
-        wb_str_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
-    snprintf(text, sizeof text, "%s", list.text != NULL ? list.text : "");
-    wb_str_free(&list);
-    complain(L, "there is no %s '%.100s'; there are %s", what, name, text);
+    complain(L, "there is no %s '%.100s'; there are %s", what, name,
+             list_names(names, all, sizeof all));
 }
 
 /* Field `key` of the table at index 1 on top of the stack: a table, or nothing (then false). */
@@ -278,17 +285,13 @@ static void read_keys(lua_State *L, struct reading *r)
 static const char *keep_choice(lua_State *L, const char *where, const char *const *choice)
 {
     const char *text = keep_text(L, where);
-    struct wb_str list = { 0 };
     char all[300];
 
-    for (size_t i = 0; choice[i] != NULL; i++) {
+    for (size_t i = 0; choice[i] != NULL; i++)
         if (strcmp(choice[i], text) == 0)
             return text;
-        wb_str_printf(&list, "%s%s", i > 0 ? ", " : "", choice[i]);
-    }
-    snprintf(all, sizeof all, "%s", list.text != NULL ? list.text : "");
-    wb_str_free(&list);
-    complain(L, "%s is '%.100s'; the values are %s", where, text, all);
+    complain(L, "%s is '%.100s'; the values are %s", where, text,
+             list_names(choice, all, sizeof all));
     return NULL;
 }
 
