@@ -1,4 +1,5 @@
-/* lua/bind/complete.c - completion: where the cursor stands among the tokens before it, and what fits there. */
+/* lua/bind/complete.c - completion: where the cursor stands among the tokens before it, and what
+ * fits there. */
 #include "lua/bind/complete.h"
 
 #include <dirent.h>
@@ -95,7 +96,8 @@ static void sort(struct wb_completion *c)
         qsort(c->item, c->items, sizeof *c->item, compare_items);
 }
 
-/* Every entry of a list of the snapshot; fields: those without arguments only, methods: the others. */
+/* Every entry of a list of the snapshot; fields: those without arguments only, methods: the
+ * others. */
 static void add_docs(struct finder *f, const char *list, bool fields, bool methods)
 {
     const cJSON *e;

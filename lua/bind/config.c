@@ -1,4 +1,5 @@
-/* lua/bind/config.c - a small Lua state of its own runs the file; its table is copied out with every entry checked. */
+/* lua/bind/config.c - a small Lua state of its own runs the file; its table is copied out with
+ * every entry checked. */
 #include "lua/bind/config.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
-/* lua/bind/config.h - the user's config file of the workbench: theme, keys, options, commands at the start.
+/* lua/bind/config.h - the user's config file of the workbench: theme, keys, options, commands at
+ * the start.
  *
  * A Lua file in a sandbox without wb, that returns a table:
  *
@@ -48,15 +49,17 @@ struct wb_config {
     struct wb_arena arena;
 };
 
-/* Names that exist, for errors that say which were meant; each list NULL-terminated, NULL: not checked. */
+/* Names that exist, for errors that say which were meant; each list NULL-terminated, NULL: not
+ * checked. */
 struct wb_config_names {
     const char *const *style, *const *view, *const *action;
 };
 
-/* Where the file is looked for: $XDG_CONFIG_HOME/weightbench/config.lua, else ~/.config/…; into out, false: nowhere. */
+/* Where the file is looked for: $XDG_CONFIG_HOME/weightbench/config.lua, else ~/.config/…; into
+ * out, false: nowhere. */
 bool wb_config_path(char *out, size_t size);
-/* Read a file; one that is not there gives an empty config. The error names the file, and the line or the key. *out is
- * valid (and empty) after a failure; free in every case. */
+/* Read a file; one that is not there gives an empty config. The error names the file, and the line
+ * or the key. *out is valid (and empty) after a failure; free in every case. */
 bool wb_config_read(const char *path, const struct wb_config_names *names, struct wb_config *out,
                     struct wb_err *err);
 void wb_config_free(struct wb_config *c);

@@ -1,4 +1,5 @@
-/* lua/bind/console.c - the console's side of C: calls with a traceback, and tensors that outlive a line. */
+/* lua/bind/console.c - the console's side of C: calls with a traceback, and tensors that outlive a
+ * line. */
 #include "lua/bind/console.h"
 
 #include <stdlib.h>
@@ -9,7 +10,8 @@
 
 #define TRACE_LEVELS_MAX 20
 
-/* Tensors of the console live in places of their own, so that other calls into the VM do not close them. */
+/* Tensors of the console live in places of their own, so that other calls into the VM do not close
+ * them. */
 static void swap_tensors(struct wb_vm *vm)
 {
     struct wb_vm_tensors now = { vm->chunk, vm->chunks, vm->nodes, vm->call };

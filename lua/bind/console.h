@@ -28,9 +28,10 @@ struct wb_console_output {
     char *text;     /* values, or error and traceback: lines parted by '\n'; owned */
 };
 
-/* Evaluate. print and wb.log go to the VM's log, as they happen. false with err after an error (its traceback is in the
- * output) and when cancelled. Tensors in variables stay until more than half of the VM's share of them is used up:
- * then they are closed, and the output says so. Free the output in every case. */
+/* Evaluate. print and wb.log go to the VM's log, as they happen. false with err after an error (its
+ * traceback is in the output) and when cancelled. Tensors in variables stay until more than half of
+ * the VM's share of them is used up: then they are closed, and the output says so. Free the output
+ * in every case. */
 bool wb_vm_console(struct wb_vm *vm, const struct wb_console_input *in,
                    struct wb_console_output *out, struct wb_err *err);
 void wb_console_output_free(struct wb_console_output *out);

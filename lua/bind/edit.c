@@ -154,7 +154,8 @@ static void add_comment(struct wb_str *out, const cJSON *spec)
         wb_str_add(out, "; a list is one for each model");
 }
 
-/* A value for a parameter without a default: the middle of its range, or what its type begins with. */
+/* A value for a parameter without a default: the middle of its range, or what its type begins
+ * with. */
 static bool add_required(struct wb_str *out, const cJSON *spec, const char *model)
 {
     const cJSON *min = cJSON_GetObjectItemCaseSensitive(spec, "min"),

@@ -1,4 +1,5 @@
-/* lua/bind/lex.h - Lua text as tokens: enough to find calls, strings and blocks in a text that may be unfinished. */
+/* lua/bind/lex.h - Lua text as tokens: enough to find calls, strings and blocks in a text that may
+ * be unfinished. */
 #ifndef WB_LUA_LEX_H
 #define WB_LUA_LEX_H
 
@@ -35,8 +36,8 @@ struct wb_token wb_lex_next(struct wb_lex *lex);
 struct wb_token *wb_lex_all(const char *text, size_t n, size_t *count);
 /* Is the token this text? */
 bool wb_token_is(const char *text, const struct wb_token *t, const char *word);
-/* What a string token holds (of an unfinished one, as far as it goes); owned (free), NULL without memory. Escapes that
- * are wrong stay as they are. */
+/* What a string token holds (of an unfinished one, as far as it goes); owned (free), NULL without
+ * memory. Escapes that are wrong stay as they are. */
 char *wb_token_string(const char *text, const struct wb_token *t, size_t *n);
 
 #endif

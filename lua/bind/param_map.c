@@ -150,7 +150,8 @@ static void lay_out(lua_State *L, struct wb_param_map *map)
 
 /* Parameters. */
 
-/* Text i of list `key` of the table at the top. Runs of one text are kept once: Lua's short strings are one object. */
+/* Text i of list `key` of the table at the top. Runs of one text are kept once: Lua's short strings
+ * are one object. */
 struct shared_text {
     const char *lua, *kept;
 };

@@ -11,7 +11,8 @@
 #include "app/core/err.h"
 #include "lua/bind/vm.h"
 
-/* A method that sees whole layers also has its parameters for each layer as such: a tensor without a name and role. */
+/* A method that sees whole layers also has its parameters for each layer as such: a tensor without
+ * a name and role. */
 struct wb_param_tensor {
     const char *name, *role, *stack;
     int layer; /* within its stack; -1: none */
@@ -73,8 +74,9 @@ struct wb_param_map {
     struct wb_arena arena;
 };
 
-/* Of step number `step` (from 0) of the script this VM ran last. WB_ENOTFOUND: it has no such step, or the step
- * failed before its parameters were read. Free with wb_param_map_free, on failure too. */
+/* Of step number `step` (from 0) of the script this VM ran last. WB_ENOTFOUND: it has no such step,
+ * or the step failed before its parameters were read. Free with wb_param_map_free, on failure
+ * too. */
 bool wb_vm_param_map(struct wb_vm *vm, size_t step, struct wb_param_map *out, struct wb_err *err);
 void wb_param_map_free(struct wb_param_map *map);
 

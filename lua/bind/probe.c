@@ -1,4 +1,5 @@
-/* lua/bind/probe.c - wb.compare and wb.stats: what the commands diff and tensors --stats print, as tables. */
+/* lua/bind/probe.c - wb.compare and wb.stats: what the commands diff and tensors --stats print, as
+ * tables. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* lua/bind/record.c - acts as the Lua that does them again.
  *
- * Models are kept in a table of the script, models["name"], so that any name will do. A pipeline stands as a function
- * of its own around its text: its locals stay its own, and knobs come with the values they had. */
+ * Models are kept in a table of the script, models["name"], so that any name will do. A pipeline
+ * stands as a function of its own around its text: its locals stay its own, and knobs come with the
+ * values they had. */
 #include "lua/bind/record.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* lua/bind/script.h - what one run of a pipeline script tells: its model, its steps, what it opened, and
- * everything found wrong, each with the line of the script it belongs to. */
+/* lua/bind/script.h - what one run of a pipeline script tells: its model, its steps, what it
+ * opened, and everything found wrong, each with the line of the script it belongs to. */
 #ifndef WB_LUA_SCRIPT_H
 #define WB_LUA_SCRIPT_H
 
@@ -65,8 +65,8 @@ struct wb_script {
     cJSON *json; /* what params, values and resolved point into */
 };
 
-/* Run the text of a script; `name` is what its errors call it, and where relative paths are looked for
- * too. Always fills *out, also after a failure; free with wb_script_free. Gives out->ok. */
+/* Run the text of a script; `name` is what its errors call it, and where relative paths are looked
+ * for too. Always fills *out, also after a failure; free with wb_script_free. Gives out->ok. */
 bool wb_script_run(struct wb_vm *vm, const char *name, const char *text, size_t n,
                    const char *const *set, size_t sets, struct wb_script *out);
 void wb_script_free(struct wb_script *s);

@@ -1,9 +1,10 @@
 /* lua/bind/worker.c - the script thread.
  *
- * DESIGN. A lane is a thread with a VM of its own; it takes requests off a queue and puts events on another. All that
- * is shared lies under one lock, which is never held while Lua runs. A cancel sets the lane's flag, which the VM's hook
- * polls, and a deadline; the watcher sleeps until there is one. A lane still at work when it passes is left behind: it
- * keeps the worker alive by a reference, may finish one day and then frees itself, and nothing it makes is seen. */
+ * DESIGN. A lane is a thread with a VM of its own; it takes requests off a queue and puts events on
+ * another. All that is shared lies under one lock, which is never held while Lua runs. A cancel
+ * sets the lane's flag, which the VM's hook polls, and a deadline; the watcher sleeps until there
+ * is one. A lane still at work when it passes is left behind: it keeps the worker alive by a
+ * reference, may finish one day and then frees itself, and nothing it makes is seen. */
 #include "lua/bind/worker.h"
 
 #include <errno.h>
@@ -16,24 +17,11 @@
 #include <unistd.h>
 
 #include "app/core/io.h"
-#include "lua/bind/complete.h"
+#include "lua/bind/request.h"
 
 #define PATIENCE_MS_DEFAULT 400
 #define LEFT_BEHIND_MAX 16
 #define LOG_LINES_MAX 1000 /* that wait to be fetched; what comes on top is dropped */
-
-struct request {
-    enum wb_worker_kind kind;
-    uint64_t id;
-    char *name, *text;
-    size_t n;
-    char **set;
-    size_t sets, step;
-    struct wb_console_model *model; /* names owned, models referenced */
-    size_t models;
-    struct wb_model *result;
-    struct request *next;
-};
 
 struct lane {
     struct wb_worker *w;
@@ -52,7 +40,7 @@ struct wb_worker {
     int refs; /* the owner's, and one of each lane left behind */
     struct lane *lane;
     pthread_t watcher;
-    struct request *request, **request_last;
+    struct wb_request *request, **request_last;
     struct wb_worker_event *event, **event_last;
     size_t logs; /* among the events */
     uint64_t ids;
@@ -64,52 +52,12 @@ struct wb_worker {
     size_t left_behind;
 };
 
-/* Requests. */
-
-static void request_free(struct request *r)
-{
-    if (r == NULL)
-        return;
-    for (size_t i = 0; i < r->sets; i++)
-        free(r->set[i]);
-    for (size_t i = 0; i < r->models; i++) {
-        free((char *)(uintptr_t)r->model[i].name);
-        wb_model_unref(r->model[i].model);
-    }
-    wb_model_unref(r->result);
-    free(r->set);
-    free(r->model);
-    free(r->name);
-    free(r->text);
-    free(r);
-}
-
-static struct request *request_new(enum wb_worker_kind kind, const char *name, const char *text,
-                                   size_t n)
-{
-    struct request *r = calloc(1, sizeof *r);
-
-    if (r == NULL)
-        return NULL;
-    r->kind = kind;
-    r->n = n;
-    r->name = name == NULL ? NULL : strdup(name);
-    r->text = text == NULL ? NULL : malloc(n + 1);
-    if ((name != NULL && r->name == NULL) || (text != NULL && r->text == NULL)) {
-        request_free(r);
-        return NULL;
-    }
-    if (text != NULL) {
-        memcpy(r->text, text, n);
-        r->text[n] = '\0';
-    }
-    return r;
-}
+/* Requests that wait; the lock is held. */
 
 /* Drop what waits of one kind. */
 static void drop_requests(struct wb_worker *w, enum wb_worker_kind kind)
 {
-    struct request **at = &w->request, *r;
+    struct wb_request **at = &w->request, *r;
 
     while ((r = *at) != NULL) {
         if (r->kind != kind) {
@@ -117,18 +65,18 @@ static void drop_requests(struct wb_worker *w, enum wb_worker_kind kind)
             continue;
         }
         *at = r->next;
-        request_free(r);
+        wb_request_free(r);
     }
     w->request_last = at;
 }
 
 static void drop_all_requests(struct wb_worker *w)
 {
-    struct request *r;
+    struct wb_request *r;
 
     while ((r = w->request) != NULL) {
         w->request = r->next;
-        request_free(r);
+        wb_request_free(r);
     }
     w->request_last = &w->request;
 }
@@ -168,7 +116,9 @@ static void push_log(struct wb_worker *w, uint64_t id, const char *line)
     if (e == NULL)
         return;
     e->ok = true;
-    e->text = strdup(w->logs < LOG_LINES_MAX ? line : "… more lines than can be kept are left out");
+    if (w->logs == LOG_LINES_MAX)
+        line = "… more lines than can be kept are left out";
+    e->text = strdup(line);
     push_event(w, e);
 }
 
@@ -202,50 +152,6 @@ static bool have_vm(struct lane *lane, struct wb_err *err)
     return lane->vm != NULL;
 }
 
-static bool run_console(struct lane *lane, const struct request *r, struct wb_worker_event *e)
-{
-    struct wb_console_input in = {
-        .text = r->text, .model = r->model, .models = r->models, .result = r->result
-    };
-
-    return wb_vm_console(lane->vm, &in, &e->console, &e->err);
-}
-
-static void do_request(struct lane *lane, const struct request *r, struct wb_worker_event *e)
-{
-    if (!have_vm(lane, &e->err))
-        return;
-    switch (r->kind) {
-    case WB_WORKER_RUN:
-        e->ok = wb_script_run(lane->vm, r->name, r->text, r->n, (const char *const *)r->set,
-                              r->sets, &e->script);
-        e->err = e->script.err;
-        break;
-    case WB_WORKER_MAP:
-        e->ok = wb_vm_param_map(lane->vm, r->step, &e->map, &e->err);
-        break;
-    case WB_WORKER_CONSOLE:
-        e->ok = run_console(lane, r, e);
-        break;
-    case WB_WORKER_PLUGINS:
-        e->json = wb_vm_plugins(lane->vm, &e->err);
-        e->ok = e->json != NULL;
-        break;
-    case WB_WORKER_CHECK:
-        e->ok = wb_vm_check_plugin(lane->vm, r->name, &e->text, &e->passed, &e->failed, &e->err);
-        break;
-    case WB_WORKER_COMPLETE:
-        e->json = wb_vm_complete_data(lane->vm, &e->err);
-        e->ok = e->json != NULL;
-        break;
-    case WB_WORKER_RELOAD:
-        e->ok = wb_vm_reload(lane->vm, &e->changed, &e->err);
-        break;
-    case WB_WORKER_LOG:
-        break;
-    }
-}
-
 /* Threads. */
 
 static void worker_unref(struct wb_worker *w)
@@ -265,10 +171,10 @@ static void worker_unref(struct wb_worker *w)
 }
 
 /* The next request, NULL when the lane is to end. The lock is held. */
-static struct request *take_request(struct lane *lane)
+static struct wb_request *take_request(struct lane *lane)
 {
     struct wb_worker *w = lane->w;
-    struct request *r;
+    struct wb_request *r;
 
     while (!lane->abandoned && !w->stopping && w->request == NULL)
         pthread_cond_wait(&w->work, &w->lock);
@@ -309,16 +215,16 @@ static void *lane_main(void *arg)
     struct lane *lane = arg;
     struct wb_worker *w = lane->w;
     struct wb_worker_event *e;
-    struct request *r;
+    struct wb_request *r;
     bool abandoned;
 
     pthread_mutex_lock(&w->lock);
     while ((r = take_request(lane)) != NULL) {
         pthread_mutex_unlock(&w->lock);
         e = event_new(r->kind, r->id);
-        if (e != NULL)
-            do_request(lane, r, e);
-        request_free(r);
+        if (e != NULL && have_vm(lane, &e->err))
+            wb_request_do(lane->vm, r, e);
+        wb_request_free(r);
         pthread_mutex_lock(&w->lock);
         give_result(lane, &e);
         pthread_mutex_unlock(&w->lock);
@@ -532,7 +438,7 @@ void wb_worker_free(struct wb_worker *w)
 }
 
 /* Queue r; a run and a map push others aside. */
-static uint64_t submit(struct wb_worker *w, struct request *r)
+static uint64_t submit(struct wb_worker *w, struct wb_request *r)
 {
     uint64_t id;
 
@@ -559,70 +465,37 @@ static uint64_t submit(struct wb_worker *w, struct request *r)
 uint64_t wb_worker_run(struct wb_worker *w, const char *name, const char *text, size_t n,
                        const char *const *set, size_t sets)
 {
-    struct request *r = request_new(WB_WORKER_RUN, name, text, n);
-
-    if (r == NULL || (r->set = calloc(sets + 1, sizeof *r->set)) == NULL) {
-        request_free(r);
-        return 0;
-    }
-    for (; r->sets < sets; r->sets++)
-        if ((r->set[r->sets] = strdup(set[r->sets])) == NULL) {
-            request_free(r);
-            return 0;
-        }
-    return submit(w, r);
+    return submit(w, wb_request_run(name, text, n, set, sets));
 }
 
 uint64_t wb_worker_map(struct wb_worker *w, size_t step)
 {
-    struct request *r = request_new(WB_WORKER_MAP, NULL, NULL, 0);
-
-    if (r != NULL)
-        r->step = step;
-    return submit(w, r);
+    return submit(w, wb_request_map(step));
 }
 
 uint64_t wb_worker_console(struct wb_worker *w, const struct wb_console_input *in)
 {
-    struct request *r = request_new(WB_WORKER_CONSOLE, NULL, in->text, strlen(in->text));
-
-    if (r == NULL || (r->model = calloc(in->models + 1, sizeof *r->model)) == NULL) {
-        request_free(r);
-        return 0;
-    }
-    for (; r->models < in->models; r->models++) {
-        char *name = strdup(in->model[r->models].name);
-
-        if (name == NULL) {
-            request_free(r);
-            return 0;
-        }
-        r->model[r->models] =
-            (struct wb_console_model){ name, wb_model_ref(in->model[r->models].model) };
-    }
-    if (in->result != NULL)
-        r->result = wb_model_ref(in->result);
-    return submit(w, r);
+    return submit(w, wb_request_console(in));
 }
 
 uint64_t wb_worker_plugins(struct wb_worker *w)
 {
-    return submit(w, request_new(WB_WORKER_PLUGINS, NULL, NULL, 0));
+    return submit(w, wb_request_new(WB_WORKER_PLUGINS, NULL, NULL, 0));
 }
 
 uint64_t wb_worker_check(struct wb_worker *w, const char *path)
 {
-    return submit(w, request_new(WB_WORKER_CHECK, path, NULL, 0));
+    return submit(w, wb_request_new(WB_WORKER_CHECK, path, NULL, 0));
 }
 
 uint64_t wb_worker_complete(struct wb_worker *w)
 {
-    return submit(w, request_new(WB_WORKER_COMPLETE, NULL, NULL, 0));
+    return submit(w, wb_request_new(WB_WORKER_COMPLETE, NULL, NULL, 0));
 }
 
 uint64_t wb_worker_reload(struct wb_worker *w)
 {
-    return submit(w, request_new(WB_WORKER_RELOAD, NULL, NULL, 0));
+    return submit(w, wb_request_new(WB_WORKER_RELOAD, NULL, NULL, 0));
 }
 
 void wb_worker_cancel(struct wb_worker *w)
@@ -647,18 +520,6 @@ struct wb_worker_event *wb_worker_next(struct wb_worker *w)
     }
     pthread_mutex_unlock(&w->lock);
     return e;
-}
-
-void wb_worker_event_free(struct wb_worker_event *e)
-{
-    if (e == NULL)
-        return;
-    wb_script_free(&e->script);
-    wb_param_map_free(&e->map);
-    wb_console_output_free(&e->console);
-    cJSON_Delete(e->json);
-    free(e->text);
-    free(e);
 }
 
 struct wb_worker_counts wb_worker_counts(struct wb_worker *w)

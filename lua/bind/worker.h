@@ -1,13 +1,14 @@
 /* lua/bind/worker.h - a VM on a thread of its own: requests in, results out, nobody waits.
  *
- * Every function here returns at once and may be called from the UI thread. Results are fetched with wb_worker_next after
- * a byte came through the wake pipe. The latest pipeline wins: a new one cancels the one at work and replaces those that
- * wait, and neither of them gives a result any more. A script that does not end after a cancel (it is stuck in a string
- * pattern, where no hook is called) is left behind with its thread and VM, and a new VM takes its place: what the
- * console had in variables is gone then, and a log line says so.
+ * Every function here returns at once and may be called from the UI thread. Results are fetched
+ * with wb_worker_next after a byte came through the wake pipe. The latest pipeline wins: a new one
+ * cancels the one at work and replaces those that wait, and neither of them gives a result any
+ * more. A script that does not end after a cancel (it is stuck in a string pattern, where no hook
+ * is called) is left behind with its thread and VM, and a new VM takes its place: what the console
+ * had in variables is gone then, and a log line says so.
  *
- * One worker does one thing at a time. A workbench has two: one for the pipeline and its parameter maps, one for
- * the console and the rest. */
+ * One worker does one thing at a time. A workbench has two: one for the pipeline and its parameter
+ * maps, one for the console and the rest. */
 #ifndef WB_LUA_WORKER_H
 #define WB_LUA_WORKER_H
 
@@ -39,7 +40,7 @@ enum wb_worker_kind {
     WB_WORKER_CHECK,    /* text: a line a test; passed, failed */
     WB_WORKER_COMPLETE, /* json: as wb_vm_complete_data */
     WB_WORKER_RELOAD,   /* changed: plugin files were read again */
-    WB_WORKER_LOG, /* text: a line of wb.log, print or a warning, as it happens; id of the request */
+    WB_WORKER_LOG,      /* text: a line of wb.log or print, as it happens; id of the request */
 };
 
 struct wb_worker_event {
@@ -68,8 +69,9 @@ struct wb_worker *wb_worker_new(const struct wb_worker_options *options, struct 
 /* Cancels what is at work; waits for it no longer than a script is waited for. NULL is fine. */
 void wb_worker_free(struct wb_worker *w);
 
-/* Requests: everything given is copied (models are referenced). They give the id of the request, from 1 on; 0 without
- * memory. Runs replace runs, maps replace maps that wait, the rest queues up. */
+/* Requests: everything given is copied (models are referenced). They give the id of the request,
+ * from 1 on; 0 without memory. Runs replace runs, maps replace maps that wait, the rest queues
+ * up. */
 uint64_t wb_worker_run(struct wb_worker *w, const char *name, const char *text, size_t n,
                        const char *const *set, size_t sets);
 /* Of a step of the script that ran last here. */

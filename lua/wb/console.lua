@@ -1,4 +1,4 @@
--- The console: lines evaluated one after another in an environment that stays, values shown so that people can read them.
+-- The console: lines evaluated one after another in an environment that stays, values shown for people to read.
 local core = require "wb.core"
 local docs = require "wb.docs"
 local ordered = require "wb.ordered"

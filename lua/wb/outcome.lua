@@ -108,7 +108,9 @@ local function tensor_in(text)
   return name and name:gsub("%.$", "") or ""
 end
 
-local function finding(is_error, line, text) return {error = is_error, line = line, tensor = tensor_in(text), text = text} end
+local function finding(is_error, line, text)
+  return {error = is_error, line = line, tensor = tensor_in(text), text = text}
+end
 
 local function findings(steps, opened)
   local list, lines = {}, problems.lines()

@@ -354,8 +354,8 @@ local function map_model(set, entry, compiled, infos, out)
   return true
 end
 
--- What parameter `name` comes to for the tensors of set:infos(): a list of {numbers, texts, forms}, one a model, and what
--- went wrong.
+-- What parameter `name` comes to for the tensors of set:infos(): a list of {numbers, texts, forms}, one a model, and
+-- what went wrong.
 function Set:map(name)
   local entry, out, problem = self.entries[name], {}, nil
   for i, compiled in ipairs(entry.list or {entry.one}) do
@@ -460,9 +460,11 @@ local function raise_all(context, refused)
 end
 
 -- specs: name -> {name, type, default, min, max, choices, per, required}. given: as in the script. context: method (for
--- errors), entries (the tensors at hand), layers, models (how many), warn(text, {param, kind, text} of what caught nothing).
+-- errors), entries (the tensors at hand), layers, models (how many), warn(text, {param, kind, text} of what
+-- caught nothing).
 function M.new(specs, given, context)
-  local set = setmetatable({context = context, specs = specs, entries = {}, constant = {}, resolved = {}, layered = {}}, Set)
+  local set = setmetatable({context = context, specs = specs, entries = {}, constant = {}, resolved = {},
+    layered = {}}, Set)
   context.by_name = {}
   for _, info in ipairs(context.entries) do
     context.by_name[info.name] = info

@@ -50,7 +50,9 @@ function M.open(path, options)
     opened[key] = known
   end
   known.used = true
-  if run then run.opened[#run.opened + 1] = {model = known.model, path = path, lora = options.lora, line = core.line()} end
+  if run then
+    run.opened[#run.opened + 1] = {model = known.model, path = path, lora = options.lora, line = core.line()}
+  end
   return known.model
 end
 
@@ -105,8 +107,8 @@ function M.knob(name, default, options)
     core.fail(("knob '%s': its default is a number, true or false, or a string"):format(name))
   end
   if not run then core.fail("wb.knob is for pipeline scripts") end
-  local knob = {name = name, line = core.line(), kind = kind_of[type(default)], default = default, min = options.min, max = options.max,
-    step = options.step, choices = options.choices, doc = options.doc, secret = options.secret}
+  local knob = {name = name, line = core.line(), kind = kind_of[type(default)], default = default,
+    min = options.min, max = options.max, step = options.step, choices = options.choices, doc = options.doc, secret = options.secret}
   local known = run.by_name[name]
   if known then
     if known.kind ~= knob.kind or known.default ~= default then

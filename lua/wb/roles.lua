@@ -44,8 +44,8 @@ function M.matches(item, info)
   return false
 end
 
--- A filter from include and exclude lists: function(info) -> bool. warn(text, {param, kind, text}) is told of items that
--- catch nothing.
+-- A filter from include and exclude lists: function(info) -> bool. warn(text, {param, kind, text}) is told of items
+-- that catch nothing.
 function M.filter(include, exclude, entries, warn)
   if not include and not exclude then return function() return true end end
   local function caught(list, label)

@@ -1,4 +1,5 @@
-/* tests/unit/test_config.c - the config file: what it may say, and errors that name file, line or key and what is right. */
+/* tests/unit/test_config.c - the config file: what it may say, and errors that name file, line or
+ * key and what is right. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

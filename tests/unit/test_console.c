@@ -1,4 +1,5 @@
-/* tests/unit/test_console.c - the console: values, what stays between lines, errors, cancelling; completion; wb's docs. */
+/* tests/unit/test_console.c - the console: values, what stays between lines, errors, cancelling;
+ * completion; wb's docs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -172,7 +173,8 @@ static void test_probes(void **state)
     assert_non_null(strstr(f->lua.err.msg, "none of 1 tensors"));
 }
 
-/* Every public name has its line of documentation, and no line is about a name that is not there. */
+/* Every public name has its line of documentation, and no line is about a name that is not
+ * there. */
 static void test_docs(void **state)
 {
     struct fixture *f = *state;

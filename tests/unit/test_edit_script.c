@@ -1,4 +1,5 @@
-/* tests/unit/test_edit_script.c - steps put into a pipeline's text and knobs written back: the text, and that it runs. */
+/* tests/unit/test_edit_script.c - steps put into a pipeline's text and knobs written back: the
+ * text, and that it runs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

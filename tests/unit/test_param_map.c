@@ -1,5 +1,5 @@
-/* tests/unit/test_param_map.c - what parameters come to for each layer and role: every form, what gave it, what matched
- * nothing. */
+/* tests/unit/test_param_map.c - what parameters come to for each layer and role: every form, what
+ * gave it, what matched nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* tests/unit/test_record.c - what was done becomes a script: it runs, prints the same figures, and no name breaks it. */
+/* tests/unit/test_record.c - what was done becomes a script: it runs, prints the same figures, and
+ * no name breaks it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

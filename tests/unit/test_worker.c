@@ -1,4 +1,5 @@
-/* tests/unit/test_worker.c - the script thread: results in order, the latest wins, cancelling, threads left behind. */
+/* tests/unit/test_worker.c - the script thread: results in order, the latest wins, cancelling,
+ * threads left behind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
