@@ -108,7 +108,8 @@ function M.knob(name, default, options)
   end
   if not run then core.fail("wb.knob is for pipeline scripts") end
   local knob = {name = name, line = core.line(), kind = kind_of[type(default)], default = default,
-    min = options.min, max = options.max, step = options.step, choices = options.choices, doc = options.doc, secret = options.secret}
+    min = options.min, max = options.max, step = options.step, choices = options.choices, doc = options.doc,
+    secret = options.secret}
   local known = run.by_name[name]
   if known then
     if known.kind ~= knob.kind or known.default ~= default then
