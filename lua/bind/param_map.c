@@ -188,8 +188,16 @@ static void keep_values(lua_State *L, struct wb_param_map *map, struct wb_param 
 {
     struct wb_param_value *value = p->value + model * map->tensors;
     struct shared_text text = { 0 }, form = { 0 };
+    bool same;
 
+    lua_getfield(L, -1, "same");
+    same = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     for (size_t i = 0; i < map->tensors; i++) {
+        if (same && i > 0) {
+            value[i] = value[0];
+            continue;
+        }
         value[i].number = list_number(L, i);
         value[i].text = list_text(L, map, "texts", i, &text);
         value[i].form = list_text(L, map, "forms", i, &form);

@@ -338,7 +338,8 @@ local function written(value)
   return shown(value)
 end
 
--- Values and what gave them, of one parameter of one model for every tensor, into out.texts, out.numbers, out.forms.
+-- Values and what gave them, of one parameter of one model for every tensor, into out.texts, out.numbers, out.forms; a
+-- constant once (out.same).
 local function map_model(set, entry, compiled, infos, out)
   local spec, choice = entry.spec, {}
   for i, value in ipairs(spec.choices or {}) do choice[value] = i - 1 end
@@ -350,12 +351,14 @@ local function map_model(set, entry, compiled, infos, out)
     out.numbers[i] = type(number) == "number" and number or false
     out.texts[i] = value == nil and "nil" or written(value)
     out.forms[i] = why(compiled, info) or (entry.given and not compiled.get and "value" or "method's default")
+    out.same = not compiled.get
+    if out.same then break end
   end
   return true
 end
 
--- What parameter `name` comes to for the tensors of set:infos(): a list of {numbers, texts, forms}, one a model, and
--- what went wrong.
+-- What parameter `name` comes to for the tensors of set:infos(): a list of {numbers, texts, forms, same}, one a
+-- model, and what went wrong.
 function Set:map(name)
   local entry, out, problem = self.entries[name], {}, nil
   for i, compiled in ipairs(entry.list or {entry.one}) do
