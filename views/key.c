@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "views/canvas.h"
+
 static const struct {
     uint32_t code;
     const char *name;
@@ -38,27 +40,6 @@ bool wb_key_is_text(struct wb_key key)
 {
     return (key.mods & ~(unsigned)WB_MOD_SHIFT) == 0 && key.code >= WB_KEY_SPACE &&
            key.code <= 0x10ffff && (key.code < 0x7f || key.code >= 0xa0);
-}
-
-static void encode(uint32_t c, char out[5])
-{
-    size_t n = 0;
-
-    if (c < 0x80) {
-        out[n++] = (char)c;
-    } else if (c < 0x800) {
-        out[n++] = (char)(0xc0 | c >> 6);
-    } else if (c < 0x10000) {
-        out[n++] = (char)(0xe0 | c >> 12);
-        out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-    } else {
-        out[n++] = (char)(0xf0 | c >> 18);
-        out[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-        out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-    }
-    if (c >= 0x80)
-        out[n++] = (char)(0x80 | (c & 0x3f));
-    out[n] = '\0';
 }
 
 /* The only character of text; 0: none, more than one, or not UTF-8. */
@@ -99,7 +80,7 @@ const char *wb_key_name(struct wb_key key, char *out, size_t size)
         snprintf(out, size, "%sF%u", mods, key.code - WB_KEY_F1 + 1);
         return out;
     }
-    encode(key.code <= 0x10ffff && key.code >= WB_KEY_SPACE ? key.code : '?', letter);
+    wb_char_encode(key.code <= 0x10ffff && key.code >= WB_KEY_SPACE ? key.code : '?', letter);
     snprintf(out, size, "%s%s", mods, letter);
     return out;
 }

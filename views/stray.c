@@ -83,8 +83,10 @@ static void keep_tail(const char *bytes, size_t n)
 }
 
 /* Cut into lines; the last, unfinished one stays. */
-static void add_lines(const char *bytes, size_t n, void (*line)(void *, const char *), void *ctx)
+static bool add_lines(const char *bytes, size_t n, void (*line)(void *, const char *), void *ctx)
 {
+    bool some = false;
+
     for (size_t i = 0; i < n; i++) {
         if (bytes[i] != '\n')
             stray.line[stray.line_len++] = bytes[i] == '\0' ? '?' : bytes[i];
@@ -92,20 +94,24 @@ static void add_lines(const char *bytes, size_t n, void (*line)(void *, const ch
             continue;
         stray.line[stray.line_len] = '\0';
         stray.line_len = 0;
+        some = true;
         if (line != NULL)
             line(ctx, stray.line);
     }
+    return some;
 }
 
-void wb_stray_read(void (*line)(void *ctx, const char *text), void *ctx)
+bool wb_stray_read(void (*line)(void *ctx, const char *text), void *ctx)
 {
+    bool some = false;
     char bytes[512];
     ssize_t n;
 
     while (stray.caught && (n = read(stray.from, bytes, sizeof bytes)) > 0) {
         keep_tail(bytes, (size_t)n);
-        add_lines(bytes, (size_t)n, line, ctx);
+        some |= add_lines(bytes, (size_t)n, line, ctx);
     }
+    return some;
 }
 
 void wb_stray_pause(bool pause)

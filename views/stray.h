@@ -16,8 +16,8 @@
 bool wb_stray_catch(struct wb_err *err);
 /* Where caught bytes arrive, for poll; -1: nothing is caught. */
 int wb_stray_fd(void);
-/* Take what arrived; every whole line goes to `line` (may be NULL). */
-void wb_stray_read(void (*line)(void *ctx, const char *text), void *ctx);
+/* Take what arrived; every whole line goes to `line` (may be NULL). true: there was one. */
+bool wb_stray_read(void (*line)(void *ctx, const char *text), void *ctx);
 /* Let stderr be what it was for a while (true), and catch again. */
 void wb_stray_pause(bool pause);
 /* Give stderr back and write the tail to it. A signal handler may do it. */

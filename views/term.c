@@ -95,7 +95,9 @@ static uint32_t safe_char(const struct wb_term *t, const struct wb_cell *row, in
 
     if (row[col].ch == 0)
         return col > 0 && safe_width(t, row[col - 1].ch) == 2 ? 0 : ' ';
-    return safe_width(t, row[col].ch) == width ? row[col].ch : '?';
+    if (safe_width(t, row[col].ch) == width)
+        return row[col].ch;
+    return t->ascii && row[col].ch >= 0xa0 ? wb_char_ascii(row[col].ch) : '?';
 }
 
 static struct wb_term_cell resolve(const struct wb_term *t, const struct wb_surface *s,

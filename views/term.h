@@ -49,7 +49,7 @@ bool wb_term_present(struct wb_term *term, const struct wb_surface *surface,
                      const struct wb_theme *theme, struct wb_err *err);
 
 enum wb_term_news {
-    WB_TERM_EVENT,   /* event is filled */
+    WB_TERM_EVENT,   /* event is filled; WB_EVENT_NONE: the log got a line */
     WB_TERM_WAKE,    /* one of the wake descriptors can be read; the caller drains it */
     WB_TERM_TIMEOUT, /* timeout_ms went by */
     WB_TERM_END,     /* SIGTERM, SIGHUP or SIGINT came, or the terminal is gone: leave */

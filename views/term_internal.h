@@ -38,6 +38,8 @@ struct wb_term {
     bool pairs_out; /* the screen being set needs more than there are */
     int escape_ms;
     int64_t bytes_ms; /* when the last bytes came */
+    bool late;        /* escape_ms went by since, and there are no others */
+    bool logged;      /* nobody was told yet */
     struct wb_input input;
 };
 

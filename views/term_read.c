@@ -38,23 +38,27 @@ static void take_bytes(struct wb_term *t)
         return;
     wb_input_push(&t->input, bytes, (size_t)n);
     t->bytes_ms = wb_tty_now_ms();
+    t->late = false;
 }
 
 /* An event that is at hand. A press outside of the screen is none: the window shrank. */
 static bool next_event(struct wb_term *t, struct wb_event *ev)
 {
     int64_t now = wb_tty_now_ms();
-    bool late = wb_input_waits(&t->input) && now - t->bytes_ms >= t->escape_ms;
+    bool logged;
 
     if (t->resized) {
         t->resized = false;
         *ev = (struct wb_event){ .kind = WB_EVENT_RESIZE, .rows = t->rows, .cols = t->cols };
         return true;
     }
-    while (wb_input_next(&t->input, late, now, ev))
+    while (wb_input_next(&t->input, t->late, now, ev))
         if (ev->kind != WB_EVENT_MOUSE || (ev->mouse.row < t->rows && ev->mouse.col < t->cols))
             return true;
-    return false;
+    *ev = (struct wb_event){ .kind = WB_EVENT_NONE };
+    logged = t->logged;
+    t->logged = false;
+    return logged;
 }
 
 /* How long to wait: up to `until` (-1: for ever), or until an Esc is a key. */
@@ -76,7 +80,7 @@ static int wait_ms(const struct wb_term *t, int64_t until)
 /* One wait. true: a wake descriptor can be read. */
 static bool wait_once(struct wb_term *t, int64_t until, const int *wake, size_t wakes)
 {
-    struct pollfd fd[2 + WB_TERM_WAKES_MAX] = {
+    struct pollfd fd[2 + WB_TERM_WAKES_MAX + 1] = {
         { .fd = STDIN_FILENO, .events = POLLIN },
         { .fd = wb_stray_fd(), .events = POLLIN },
     };
@@ -88,6 +92,8 @@ static bool wait_once(struct wb_term *t, int64_t until, const int *wake, size_t 
         fd[2 + i] = (struct pollfd){ .fd = wake[i], .events = POLLIN };
     ready = wb_tty_wait(fd, 2 + wakes, wait_ms(t, until), &came);
     take_signals(t, came);
+    if (ready <= 0 || fd[0].revents == 0) /* however long the bytes before took to deal with */
+        t->late = wb_tty_now_ms() - t->bytes_ms >= t->escape_ms;
     if (ready <= 0)
         return false;
     if (fd[0].revents & POLLIN)
@@ -95,7 +101,7 @@ static bool wait_once(struct wb_term *t, int64_t until, const int *wake, size_t 
     else if (fd[0].revents != 0)
         t->ended = true;
     if (fd[1].revents != 0)
-        wb_stray_read(t->options.log, t->options.log_ctx);
+        t->logged |= wb_stray_read(t->options.log, t->options.log_ctx);
     for (size_t i = 0; i < wakes; i++)
         woken |= fd[2 + i].revents != 0;
     return woken;

@@ -1,12 +1,15 @@
 /* views/tty.c - signals, waiting, and the way back to the shell.
  *
  * DESIGN. A process has one controlling terminal and one set of signal handlers, so this is one
- * static struct. Handlers of ordinary signals set a bit; those of fatal ones, and exit, call
- * restore, which keeps to what a signal handler may do. The way back is built in one of two
- * buffers while a handler may read the other. */
+ * static struct. Handlers of ordinary signals set a bit and write to a pipe that the wait watches:
+ * they may run in a thread that a library started and left open to signals, as OpenBLAS does, and
+ * then interrupt no wait. Those of fatal signals, and exit, call restore, which keeps to what a
+ * signal handler may do. The way back is built in one of two buffers while a handler may read the
+ * other. */
 #include "views/tty.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -34,6 +37,7 @@ static struct {
         size_t n;
     } way[2];
     atomic_int way_now;
+    int wake[2]; /* a handler writes to it */
 } tty;
 
 static atomic_uint came; /* enum wb_tty_signal */
@@ -105,12 +109,15 @@ void wb_tty_set_way_back(const char *bytes, size_t n)
 
 static void on_ordinary(int number)
 {
+    int saved_errno = errno;
     unsigned bit = number == SIGWINCH  ? WB_TTY_RESIZED
                    : number == SIGTSTP ? WB_TTY_STOP
                    : number == SIGCONT ? WB_TTY_CONTINUED
                                        : WB_TTY_END;
 
     atomic_fetch_or(&came, bit);
+    (void)!write(tty.wake[1], "", 1);
+    errno = saved_errno;
 }
 
 static void on_lent(int number)
@@ -152,6 +159,8 @@ bool wb_tty_hold(struct wb_err *err)
     if (!at_exit && atexit(restore) != 0)
         return wb_fail(err, WB_ENOMEM, "no memory for a handler of exit");
     at_exit = true;
+    if (pipe2(tty.wake, O_CLOEXEC | O_NONBLOCK) != 0)
+        return wb_fail_errno(err, "a pipe for signals");
     atomic_store(&came, 0);
     set_blocked(true);
     for (size_t i = 0; i < ORDINARIES; i++) {
@@ -170,6 +179,8 @@ void wb_tty_release(void)
     for (size_t i = 0; i < ORDINARIES; i++)
         sigaction(ordinary[i], &tty.before[i], NULL);
     set_blocked(false);
+    close(tty.wake[0]);
+    close(tty.wake[1]);
 }
 
 /* The borrower may stop the whole group, and gets its own interrupts; handlers that do nothing,
@@ -202,11 +213,15 @@ int wb_tty_wait(struct pollfd *fds, size_t n, int timeout_ms, unsigned *signals)
     struct timespec wait = { .tv_sec = timeout_ms / 1000,
                              .tv_nsec = (long)(timeout_ms % 1000) * 1000000 };
     sigset_t mask = tty.mask;
+    char bytes[64];
     int ready;
 
     for (size_t i = 0; i < ORDINARIES; i++)
         sigdelset(&mask, ordinary[i]);
-    ready = ppoll(fds, (nfds_t)n, timeout_ms < 0 ? NULL : &wait, &mask);
+    fds[n] = (struct pollfd){ .fd = tty.wake[0], .events = POLLIN };
+    ready = ppoll(fds, (nfds_t)n + 1, timeout_ms < 0 ? NULL : &wait, &mask);
+    while (read(tty.wake[0], bytes, sizeof bytes) > 0)
+        ;
     *signals = atomic_exchange(&came, 0);
     return ready;
 }

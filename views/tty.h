@@ -1,8 +1,7 @@
 /* views/tty.h - the terminal below curses: signals, waiting, and the way back to the shell.
  *
  * THREADS. Held by the thread that draws. The signals that matter to a screen are blocked in it
- * but for the wait, so that none comes at another moment or is lost; other threads must have them
- * blocked too. */
+ * but for the wait, so that they interrupt nothing else; none is lost, whichever thread gets it. */
 #ifndef WB_VIEWS_TTY_H
 #define WB_VIEWS_TTY_H
 
@@ -38,8 +37,9 @@ void wb_tty_set_ours(bool ours);
  * it goes on, at once when nobody could continue it. */
 void wb_tty_stop(bool group);
 
-/* poll, with the signals let in; -1 timeout: none. Gives what poll gives, and what came since the
- * last call in *signals (enum wb_tty_signal, added up). */
+/* poll, with the signals let in; -1 timeout: none. fds has room for one more. Gives what poll gives
+ * (the one more counts), and what came since the last call in *signals (enum wb_tty_signal, added
+ * up). */
 int wb_tty_wait(struct pollfd *fds, size_t n, int timeout_ms, unsigned *signals);
 
 int64_t wb_tty_now_ms(void); /* a steady clock */
