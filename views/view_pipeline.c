@@ -291,7 +291,7 @@ static void pipe_mouse(struct wb_view *v, const struct wb_mouse *mouse)
     bool press = mouse->kind == WB_MOUSE_PRESS || mouse->kind == WB_MOUSE_DOUBLE;
 
     if (p->chooser.open) {
-        wb_pipe_chooser_mouse(p, *mouse, v->rows, v->cols);
+        wb_pipe_chooser_mouse(p, *mouse, v->rows);
         return;
     }
     wb_pipe_lay_out(p, v->rows, v->cols, &l);
@@ -422,24 +422,36 @@ static bool pipe_search(struct wb_view *v, const char *text, int direction)
     return true;
 }
 
+static bool set_mode(struct wb_pipe *p, const char *name)
+{
+    for (int i = 0; i < WB_PIPE_MODES; i++)
+        if (strcmp(name, mode_name[i]) == 0) {
+            p->mode = (enum wb_pipe_mode)i;
+            return true;
+        }
+    return false;
+}
+
 static bool pipe_command(struct wb_view *v, const char *name, const char *argument)
 {
     struct wb_pipe *p = v->state;
-    bool done = false;
+    bool done;
 
     if (argument[0] == '\0')
         return false;
     if (strcmp(name, "insert-step") == 0)
         done = wb_pipe_insert(p, argument);
-    if (strcmp(name, "metric") == 0)
+    else if (strcmp(name, "metric") == 0)
         done = wb_pipe_set_metric(p, argument);
-    for (int i = 0; strcmp(name, "mode") == 0 && i < WB_PIPE_MODES; i++)
-        if (strcmp(argument, mode_name[i]) == 0) {
-            p->mode = (enum wb_pipe_mode)i;
-            done = true;
-        }
+    else if (strcmp(name, "mode") == 0)
+        done = set_mode(p, argument);
+    else
+        return false;
+    if (!done)
+        wb_desk_say(v->desk, WB_MESSAGE_ERROR, "there is no %s '%s' here",
+                    name[0] == 'i' ? "method" : name, argument);
     wb_pipe_refresh(p);
-    return done;
+    return true;
 }
 
 static const enum wb_action actions[] = {

@@ -175,7 +175,7 @@ void wb_pipe_chooser_close(struct wb_pipe *p);
 void wb_pipe_chooser_poll(struct wb_pipe *p);
 void wb_pipe_chooser_draw(const struct wb_pipe *p, struct wb_canvas *cv);
 bool wb_pipe_chooser_key(struct wb_pipe *p, const struct wb_event *event);
-void wb_pipe_chooser_mouse(struct wb_pipe *p, struct wb_mouse mouse, int rows, int cols);
+void wb_pipe_chooser_mouse(struct wb_pipe *p, struct wb_mouse mouse, int rows);
 bool wb_pipe_insert(struct wb_pipe *p, const char *name); /* by the method's name */
 
 /* Of view_pipeline_text.c: what is done to the text. */

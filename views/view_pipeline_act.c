@@ -28,7 +28,7 @@ static void save(struct wb_view *v, const char *path)
     struct wb_err err;
 
     if (path != NULL && wb_is_file(path) && (d->path == NULL || strcmp(path, d->path) != 0)) {
-        wb_desk_say(v->desk, WB_MESSAGE_ERROR, "%s exists; :write! %s replaces it", path, path);
+        wb_desk_say(v->desk, WB_MESSAGE_ERROR, "that file exists; :write! %s replaces it", path);
         return;
     }
     if (wb_doc_save(d, path, &err))
@@ -241,6 +241,7 @@ static void copy(struct wb_view *v)
     const struct wb_pipe *p = v->state;
     struct wb_str text = { 0 };
     struct wb_pos at = wb_document_cursor(v->desk->doc->text);
+    size_t n;
 
     if (p->focus == WB_PIPE_PREVIEW)
         wb_pipe_say_cell(p, &text);
@@ -252,7 +253,7 @@ static void copy(struct wb_view *v)
     } else if (p->focus == WB_PIPE_STEPS)
         wb_pipe_say_step(p, &text);
     else
-        wb_str_add(&text, wb_document_line(v->desk->doc->text, at.line, NULL));
+        wb_str_add(&text, wb_document_line(v->desk->doc->text, at.line, &n));
     if (text.len > 0)
         wb_desk_copy(v->desk, text.text);
     wb_str_free(&text);

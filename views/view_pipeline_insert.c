@@ -8,6 +8,8 @@
 #include "lua/bind/edit.h"
 #include "views/view_pipeline.h"
 
+enum { LIST_COLS = 34 };
+
 static const cJSON *plugins(const struct wb_desk *desk)
 {
     return cJSON_GetObjectItemCaseSensitive(desk->plugins, "plugins");
@@ -71,18 +73,14 @@ static void cell(void *user, size_t row, int column, struct wb_table_cell *out)
     if (column == 0) {
         out->longer = wb_json_text(plugin, "kind", "");
         out->style = WB_STYLE_DIM;
-    } else if (column == 1) {
-        out->longer = wb_json_text(plugin, "name", "");
     } else {
-        out->longer = wb_json_text(plugin, "doc", "");
-        out->style = WB_STYLE_DIM;
+        out->longer = wb_json_text(plugin, "name", "");
     }
 }
 
 static const struct wb_table_column columns[] = {
     { .title = "KIND", .width = 8 },
-    { .title = "METHOD", .width = 18 },
-    { .title = "", .width = 16, .flex = 1, .priority = 1 },
+    { .title = "METHOD", .width = 18, .flex = 1 },
 };
 
 void wb_pipe_chooser_open(struct wb_pipe *p)
@@ -93,7 +91,7 @@ void wb_pipe_chooser_open(struct wb_pipe *p)
     c->desk = p->desk;
     c->filter[0] = '\0';
     c->table = (struct wb_table){ .column = columns,
-                                  .columns = 3,
+                                  .columns = 2,
                                   .cell = cell,
                                   .user = c,
                                   .sort = -1,
@@ -215,10 +213,9 @@ void wb_pipe_chooser_draw(const struct wb_pipe *p, struct wb_canvas *cv)
 {
     const struct wb_pipe_chooser *c = &p->chooser;
     struct wb_canvas left, right, inner, list;
-    int list_cols = cv->cols >= 100 ? cv->cols / 2 : 30;
 
     wb_canvas_clear(cv);
-    wb_pane_split(cv, list_cols, &left, &right);
+    wb_pane_split(cv, LIST_COLS, &left, &right);
     inner = wb_pane_begin(&left, "INSERT A STEP", true);
     wb_canvas_printf(&inner, 0, 0, WB_STYLE_TEXT, "search: %s", c->filter);
     wb_canvas_cursor(&inner, 0, 8 + wb_text_width(c->filter));
@@ -382,11 +379,10 @@ bool wb_pipe_chooser_key(struct wb_pipe *p, const struct wb_event *event)
     return true;
 }
 
-void wb_pipe_chooser_mouse(struct wb_pipe *p, struct wb_mouse mouse, int rows, int cols)
+void wb_pipe_chooser_mouse(struct wb_pipe *p, struct wb_mouse mouse, int rows)
 {
     mouse.row -= 2; /* the title and the search */
-    if (mouse.col < (cols >= 100 ? cols / 2 : 30) &&
-        wb_table_mouse(&p->chooser.table, mouse, rows - 3, cols >= 100 ? cols / 2 : 30) ==
-            WB_TABLE_OPENED)
+    if (mouse.col < LIST_COLS && mouse.row >= 0 &&
+        wb_table_mouse(&p->chooser.table, mouse, rows - 3, LIST_COLS) == WB_TABLE_OPENED)
         take(p);
 }

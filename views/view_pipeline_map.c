@@ -252,7 +252,7 @@ void wb_pipe_sort_layers(struct wb_pipe *p)
         for (; to > 0; to--) {
             double other = s->row_value[p->layer_order[to - 1] * s->quantities + q];
 
-            if (isnan(v) || !(isnan(other) || (t->reverse ? other > v : other < v)))
+            if (isnan(v) || !(isnan(other) || (t->reverse ? other < v : other > v)))
                 break;
             p->layer_order[to] = p->layer_order[to - 1];
         }

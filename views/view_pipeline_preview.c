@@ -15,7 +15,8 @@ enum {
     CHANGE_COLS = 8,
     DETAIL_ROWS_MIN = 9,
     REPORT_ROWS_MIN = 6,
-    SIDE_COLS = 76,   /* from here on totals and parents stand side by side */
+    LEFT_COLS = 36,
+    SIDE_COLS = 76,   /* from here on totals and sparklines stand side by side */
     DETAIL_COLS = 104 /* from here on summary and detail do */
 };
 
@@ -87,13 +88,11 @@ static int draw_total(const struct wb_pipe *p, struct wb_canvas *cv, int row,
 }
 
 /* NaN and Inf stand out once there are any. */
-static void draw_broken(const struct wb_pipe *p, struct wb_canvas *cv, int row)
+static void draw_broken(const struct wb_pipe *p, struct wb_canvas *cv, int row, int col)
 {
     static const enum wb_preview_figure broken[] = { WB_PREVIEW_nan, WB_PREVIEW_inf };
     const struct wb_preview_snapshot *s = figures(p);
-    int col = LABEL_COLS - 4;
 
-    wb_canvas_text(cv, row, 0, WB_STYLE_DIM, "not finite");
     for (int i = 0; i < 2; i++) {
         size_t q = wb_preview_find(s, broken[i], -1);
         char value[40];
@@ -103,8 +102,8 @@ static void draw_broken(const struct wb_pipe *p, struct wb_canvas *cv, int row)
             continue;
         count = s->total_value[q];
         wb_pipe_value(value, sizeof value, &s->quantity[q], count);
-        col += wb_canvas_printf(cv, row, col, count > 0 ? WB_STYLE_ERROR : WB_STYLE_DIM, "%s%s %s",
-                                count > 0 ? "! " : "  ", i == 0 ? "NaN" : "Inf", value);
+        col += wb_canvas_printf(cv, row, col, count > 0 ? WB_STYLE_ERROR : WB_STYLE_DIM,
+                                "%s%s %s  ", count > 0 ? "! " : "", i == 0 ? "NaN" : "Inf", value);
     }
 }
 
@@ -115,8 +114,9 @@ static int draw_totals(const struct wb_pipe *p, struct wb_canvas *cv)
     draw_facts(p, cv);
     for (int i = 0; i < TOTALS; i++)
         row = draw_total(p, cv, row, totals[i]);
-    draw_broken(p, cv, row++);
-    return row;
+    wb_canvas_text(cv, row, 0, WB_STYLE_DIM, "not finite");
+    draw_broken(p, cv, row, LABEL_COLS);
+    return row + 1;
 }
 
 /* Parents */
@@ -176,26 +176,28 @@ static int draw_parents(const struct wb_pipe *p, struct wb_canvas *cv, int row)
 
 /* Sparklines over the layers */
 
+enum { SPARK_COL = 13, SPARK_COLS_MIN = 8, RANGE_COLS = 20 };
+
 static void draw_spark(const struct wb_pipe *p, struct wb_canvas *cv, int row, size_t q)
 {
     const struct wb_preview_snapshot *s = figures(p);
     const struct wb_quantity *quantity = &s->quantity[q];
     float *value = calloc(s->rows + 1, sizeof *value), low, high;
     struct wb_spark spark = { .value = value, .from_min = true };
+    enum wb_style style = p->desk->doc->stale ? WB_STYLE_DIM : WB_STYLE_BAR;
     char label[100], from[40], to[40];
-    int width = cv->cols - 18 - 20;
+    int cols = cv->cols - SPARK_COL - RANGE_COLS, at;
 
     if (value == NULL)
         return;
     for (size_t i = 0; i < s->rows; i++)
         if (s->row[i].layer >= 0)
             value[spark.n++] = (float)s->row_value[i * s->quantities + q];
-    wb_canvas_fit(cv, row, 0, 17, WB_ALIGN_LEFT, WB_STYLE_DIM,
-                  wb_pipe_label(label, sizeof label, p->desk->doc, quantity));
+    wb_canvas_fit(cv, row, 0, SPARK_COL - 1, WB_ALIGN_LEFT, WB_STYLE_DIM,
+                  wb_pipe_short_label(label, sizeof label, p->desk->doc, quantity));
     if (wb_spark_range(&spark, &low, &high)) {
-        int at = 18 + wb_spark_draw(cv, row, 18, width < 8 ? 8 : width,
-                                    p->desk->doc->stale ? WB_STYLE_DIM : WB_STYLE_BAR, &spark);
-
+        cols = cols < SPARK_COLS_MIN ? SPARK_COLS_MIN : cols;
+        at = SPARK_COL + wb_spark_draw(cv, row, SPARK_COL, cols, style, &spark);
         wb_canvas_printf(cv, row, at + 2, WB_STYLE_DIM, "%s to %s",
                          wb_pipe_value(from, sizeof from, quantity, (double)low),
                          wb_pipe_value(to, sizeof to, quantity, (double)high));
@@ -243,28 +245,29 @@ static int summary_rows(const struct wb_pipe *p, int cols)
 {
     const struct wb_preview_snapshot *s = figures(p);
     int a = FACT_ROWS + TOTALS + 1, parents = (int)parents_shown(s);
-    int b = (parents > 0 ? parents + 2 : 0) + (has_layers(s) ? 1 + (int)sparks(s) : 0);
+    int table = parents > 0 ? parents + 1 : 0, b = has_layers(s) ? 1 + (int)sparks(s) : 0;
 
-    return cols >= SIDE_COLS ? (a > b ? a : b) : a + 1 + b;
+    if (cols < SIDE_COLS)
+        return a + (table > 0 ? 1 + table : 0) + (b > 0 ? 1 + b : 0);
+    return (a > FACT_ROWS + b ? a : FACT_ROWS + b) + (table > 0 ? 1 + table : 0);
 }
 
 static void draw_summary(const struct wb_pipe *p, struct wb_canvas *cv)
 {
-    struct wb_canvas left = *cv, right;
-    int row = 0;
+    struct wb_canvas left, right;
+    int row, beside;
 
     if (cv->cols < SIDE_COLS) {
-        row = draw_totals(p, cv) + 1;
-        right = *cv;
-    } else {
-        left = wb_canvas_sub(cv, 0, 0, cv->rows, 33);
-        right = wb_canvas_sub(cv, 0, 35, cv->rows, cv->cols - 35);
-        draw_totals(p, &left);
-        draw_facts(p, cv);
-        row = FACT_ROWS - 1;
+        row = draw_parents(p, cv, draw_totals(p, cv) + 1);
+        draw_sparks(p, cv, row);
+        return;
     }
-    row = draw_parents(p, &right, row);
-    draw_sparks(p, &right, row);
+    left = wb_canvas_sub(cv, 0, 0, cv->rows, LEFT_COLS);
+    right = wb_canvas_sub(cv, 0, LEFT_COLS + 2, cv->rows, cv->cols - LEFT_COLS - 2);
+    row = draw_totals(p, &left);
+    draw_facts(p, cv); /* over the full width */
+    beside = draw_sparks(p, &right, FACT_ROWS);
+    draw_parents(p, cv, (row > beside ? row : beside) + 1);
 }
 
 /* Problems: what the script, its steps and the dry run say, errors first */
@@ -460,6 +463,15 @@ void wb_pipe_draw_preview(const struct wb_pipe *p, struct wb_canvas *cv)
 
 /* The strip */
 
+static bool is_broken(const struct wb_preview_snapshot *s)
+{
+    size_t nan = wb_preview_find(s, WB_PREVIEW_nan, -1),
+           inf = wb_preview_find(s, WB_PREVIEW_inf, -1);
+
+    return (nan != SIZE_MAX && s->total_value[nan] > 0) ||
+           (inf != SIZE_MAX && s->total_value[inf] > 0);
+}
+
 static int draw_short(const struct wb_pipe *p, struct wb_canvas *cv, int row, int col,
                       enum wb_preview_figure figure, int parent)
 {
@@ -497,7 +509,10 @@ void wb_pipe_draw_strip(const struct wb_pipe *p, struct wb_canvas *cv)
     if (figures(p)->quantities > 0) {
         col = draw_short(p, &inner, 0, col, WB_PREVIEW_relative_norm, -1);
         col = draw_short(p, &inner, 0, col, WB_PREVIEW_conflict_share, -1);
-        draw_short(p, &inner, 0, col, WB_PREVIEW_zero_share, -1);
+        if (is_broken(figures(p)))
+            draw_broken(p, &inner, 0, col);
+        else
+            draw_short(p, &inner, 0, col, WB_PREVIEW_zero_share, -1);
         col = 0;
         for (int i = 0; i < 4; i++)
             col = draw_short(p, &inner, 1, col, WB_PREVIEW_cosine, i);

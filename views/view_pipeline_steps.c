@@ -508,9 +508,8 @@ void wb_pipe_compare_settings(struct wb_view *v)
     struct wb_err err;
 
     if (b == NULL) {
-        wb_desk_say(
-            v->desk, WB_MESSAGE_NOTE,
-            "there is nothing to compare with: K keeps the knobs, then turn them and press b");
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE,
+                    "nothing to compare with: K keeps the knobs; turn them, then b");
         return;
     }
     if (wb_setting_equal(b, &d->now)) { /* back to the other one */
