@@ -104,8 +104,8 @@ bool wb_doc_busy(const struct wb_doc *d);
 void wb_doc_cancel(struct wb_doc *d);
 /* Run the script again (a plugin file changed, a model was written anew). */
 void wb_doc_rerun(struct wb_doc *d);
-/* The same after a turn; joins: it goes on with the turn before, and what comes out is compared with
- * what was there before both. */
+/* The same after a turn; joins: it goes on with the turn before, and what comes out is compared
+ * with what was there before both. */
 void wb_doc_restart(struct wb_doc *d, bool joins);
 /* Share of the preview's work that is done, 0 .. 1; 1 when none is at work. */
 double wb_doc_preview_done(const struct wb_doc *d);

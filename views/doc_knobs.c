@@ -257,7 +257,9 @@ static struct grid grid_of(const struct wb_knob *k)
 
     return (struct grid){ .bounded = bounded,
                           .from = bounded ? k->min : 0,
-                          .step = k->step > 0 ? k->step : range > 0 ? range / STEPS_OF_RANGE : 0.1 };
+                          .step = k->step > 0 ? k->step
+                                  : range > 0 ? range / STEPS_OF_RANGE
+                                              : 0.1 };
 }
 
 static bool turn_to_step(struct wb_doc *d, const struct wb_knob *k, double at, struct wb_err *err)
@@ -292,7 +294,8 @@ double wb_doc_knob_share(const struct wb_doc *d, size_t i)
 
     if (!has_range(k))
         return NAN;
-    return (strtod(wb_doc_knob_value(d, i, value, sizeof value), NULL) - k->min) / (k->max - k->min);
+    return (strtod(wb_doc_knob_value(d, i, value, sizeof value), NULL) - k->min) /
+           (k->max - k->min);
 }
 
 bool wb_doc_slide_knob(struct wb_doc *d, size_t i, double share, struct wb_err *err)

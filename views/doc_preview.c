@@ -10,8 +10,8 @@
 #include "views/desk.h"
 #include "views/doc_impl.h"
 
-/* The preview on its task. Making one takes some 10 us a tensor, which for a model with thousands of
- * experts is too long for the UI thread. */
+/* The preview on its task. Making one takes some 10 us a tensor, which for a model with thousands
+ * of experts is too long for the UI thread. */
 
 struct wb_doc_previewing {
     struct wb_model *model, *base, *parent[WB_DOC_PARENTS_MAX];

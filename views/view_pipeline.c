@@ -1,4 +1,4 @@
-/* views/view_pipeline.c - the Pipeline screen: a script, its steps and knobs, and what comes out. */
+/* views/view_pipeline.c - the Pipeline screen: a script, its steps and knobs, what comes out. */
 #include "views/view_pipeline.h"
 
 #include <stdio.h>

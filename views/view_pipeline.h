@@ -1,7 +1,7 @@
 /* views/view_pipeline.h - between the parts of the Pipeline screen; not for others.
  *
- * Four panes: the editor, the steps and the knobs at the left, the preview at the right. In a narrow
- * window the preview takes the place of the others while it has the focus, and a strip below them
+ * Four panes: the editor, the steps and the knobs at the left, the preview at the right. In a
+ * narrow window the preview takes the place of the others while it has the focus, and a strip below them
  * shows its most important numbers. */
 #ifndef WB_VIEWS_VIEW_PIPELINE_H
 #define WB_VIEWS_VIEW_PIPELINE_H

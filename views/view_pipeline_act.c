@@ -96,7 +96,7 @@ static void begin_script(struct wb_view *v)
     free(text);
 }
 
-/* The unwritten result as a model of the desk: what was put there before goes when it is another. */
+/* The unwritten result as a model of the desk; what was put there before goes when it differs. */
 static struct wb_desk_model *put_result(struct wb_view *v)
 {
     struct wb_pipe *p = v->state;

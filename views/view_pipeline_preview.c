@@ -1,5 +1,5 @@
-/* views/view_pipeline_preview.c - the preview: totals, parents, sparklines, problems; the strip that
- * stands for it in a narrow window. */
+/* views/view_pipeline_preview.c - the preview: totals, parents, sparklines, problems; the strip
+ * that stands for it in a narrow window. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -265,14 +265,15 @@ static void add_experts(struct wb_str *out, const struct wb_desk_model *const *c
 /* A linear merge of all: a knob a model, so that there is something to turn. */
 static void add_linear(struct wb_str *out, const struct wb_desk_model *const *chosen, size_t n)
 {
-    wb_str_add(out, "local share = {\n");
+    wb_str_add(out, "local weight = {\n");
     for (size_t i = 0; i < n; i++) {
         wb_str_add(out, "  wb.knob(");
-        wb_lua_quote(out, chosen[i]->name, strlen(chosen[i]->name));
-        wb_str_printf(out, ", 1, {min = 0, max = 2, step = 0.1, doc = \"weight of %s\"}),\n",
-                      i == 0 ? "the first model" : "this one");
+        wb_lua_quote(out, chosen[i]->name,
+                     strcspn(chosen[i]->name, "=")); /* no name of a knob has it */
+        wb_str_add(out,
+                   ", 1, {min = 0, max = 2, step = 0.1, doc = \"its weight in the average\"}),\n");
     }
-    wb_str_add(out, "}\n\nreturn wb.merge(\"linear\", {models = models, weight = share})\n");
+    wb_str_add(out, "}\n\nreturn wb.merge(\"linear\", {models = models, weight = weight})\n");
 }
 
 /* What a method asks of `base`: it needs one, takes none, or may have one. */
