@@ -388,6 +388,13 @@ static bool too_small(const struct wb_frame *f)
     return f->surface.rows < WB_FRAME_ROWS_MIN || f->surface.cols < WB_FRAME_COLS_MIN;
 }
 
+/* What an event did to the desk is known to the view before it draws or gets the next one. */
+static void poll_view(struct wb_view *v)
+{
+    if (v->ops->poll != NULL)
+        v->ops->poll(v);
+}
+
 void wb_frame_event(struct wb_frame *f, const struct wb_event *event)
 {
     switch (event->kind) {
@@ -403,6 +410,7 @@ void wb_frame_event(struct wb_frame *f, const struct wb_event *event)
         break;
     }
     take_requests(f);
+    poll_view(wb_frame_view(f));
 }
 
 /* Time and work */
