@@ -21,7 +21,7 @@ function wb.protect(method, model, given) return change.run("protect", method, m
 
 function wb.compress(method, model, given) return change.run("compress", method, model, given) end
 
-function wb.inspect(probe, model, given) return change.inspect(probe, model, given) end
+function wb.inspect(method, model, given) return change.inspect(method, model, given) end
 
 function wb.stack(list) return stack.run(list) end
 
