@@ -426,3 +426,11 @@ void wb_task_report(struct wb_task *task)
 {
     wake(task->group);
 }
+
+bool wb_task_ended(struct wb_task *task, bool *done, struct wb_err *err)
+{
+    enum wb_task_state state = task == NULL ? WB_TASK_RUNNING : wb_task_poll(task, err);
+
+    *done = state == WB_TASK_DONE;
+    return state != WB_TASK_WAITING && state != WB_TASK_RUNNING;
+}
