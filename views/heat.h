@@ -65,13 +65,15 @@ struct wb_heat_axis {
 
 struct wb_heat {
     int rows, cols;
-    const float *value;   /* (rows, cols), row-major; borrowed */
-    float min, max;       /* range of the quantity */
-    bool automatic;       /* the range of the finite values instead; the legend says so */
-    bool diverging;       /* the ramp with a middle: zero where the range has it on both sides,
+    const float *value; /* (rows, cols), row-major; borrowed */
+    float min, max;     /* range of the quantity */
+    bool automatic;     /* the range of the finite values instead; the legend says so */
+    bool self;          /* rows and columns are the same things: what one is to itself says nothing,
+                           * and is left out of the automatic range */
+    bool diverging;     /* the ramp with a middle: zero where the range has it on both sides,
                            * which then reaches as far down as up; else the middle of the range */
-    bool symmetric;       /* the legend says so */
-    bool stretch;         /* cells as wide as their column's name and the window allow, never
+    bool symmetric;     /* the legend says so */
+    bool stretch;       /* cells as wide as their column's name and the window allow, never
                            * joined into blocks: for tables such as layer by role */
     const char *quantity; /* "linear CKA", for the legend; NULL: none */
     struct wb_heat_axis row_axis, col_axis;

@@ -64,7 +64,7 @@ static void set_range(const struct wb_heat *h, struct wb_heat_layout *l)
     for (size_t i = 0; h->automatic && i < (size_t)h->rows * (size_t)h->cols; i++) {
         float v = h->value[i];
 
-        if (!isfinite(v))
+        if (!isfinite(v) || (h->self && i / (size_t)h->cols == i % (size_t)h->cols))
             continue;
         l->min = any && l->min < v ? l->min : v;
         l->max = any && l->max > v ? l->max : v;

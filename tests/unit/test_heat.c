@@ -207,6 +207,14 @@ static void test_ranges(void **state)
     wb_theme_init(&theme, WB_TIER_MONO, true);
     wb_heat_layout(&h, &theme, 10, 40, &l);
     assert_true(l.min == 0.5f && l.max > 0.5f);
+    value[0] = 3;
+    value[3] = -7;
+    value[1] = 0.25f;
+    h.self = true; /* the diagonal does not count */
+    h.diverging = false;
+    range(&h, 0.25f, 0.5f);
+    h.self = false;
+    value[1] = NAN;
     value[0] = value[2] = value[3] = wb_heat_missing(); /* nothing yet: the quantity's own */
     range(&h, -1, 2);
 }
