@@ -17,7 +17,6 @@ enum {
     TIPS_MAX = 4096,
     LABEL_SIDE = 12, /* a label needs that much */
     LABEL_CHARS = 28,
-    LEGEND_ROWS = 3,
     LEGEND_STEPS = 65,
     LEGEND_STEP = 4,
 };
@@ -241,9 +240,18 @@ static bool occurs(const struct pen *p, int look)
     return false;
 }
 
+static const char *legend_words(const struct pen *p, char *out, size_t size)
+{
+    snprintf(out, size, "%s%s%s%s%s", p->h->quantity == NULL ? "" : p->h->quantity,
+             p->h->automatic ? ", range of the values" : "", p->h->symmetric ? ", symmetric" : "",
+             occurs(p, MISSING) ? ", x not computed" : "",
+             occurs(p, NOT_A_NUMBER) ? ", N not a number" : "");
+    return out;
+}
+
 static void draw_legend(struct pen *p)
 {
-    double y = p->height - MARGIN - (LEGEND_ROWS - 1) * LINE, width = LEGEND_STEPS * LEGEND_STEP;
+    double y = p->height - MARGIN - FONT - 2 - 12, width = LEGEND_STEPS * LEGEND_STEP;
     double middle = ((double)p->range.min + (double)p->range.max) / 2;
     char words[200];
 
@@ -254,11 +262,7 @@ static void draw_legend(struct pen *p)
                       MARGIN + i * LEGEND_STEP, y, LEGEND_STEP,
                       (unsigned)colour_of_step(p, i * (p->ramp->steps - 1) / (LEGEND_STEPS - 1)));
     wb_str_add(p->out, "</g>\n");
-    snprintf(words, sizeof words, "%s%s%s%s%s", p->h->quantity == NULL ? "" : p->h->quantity,
-             p->h->automatic ? "  range of the values" : "", p->h->symmetric ? "  symmetric" : "",
-             occurs(p, MISSING) ? "  x not computed" : "",
-             occurs(p, NOT_A_NUMBER) ? "  N not a number" : "");
-    text(p, MARGIN + width + 12, y + 10, START, INK, "", words);
+    text(p, MARGIN + width + 12, y + 10, START, INK, "", legend_words(p, words, sizeof words));
     snprintf(words, sizeof words, "%.4g", (double)p->range.min);
     text(p, MARGIN, y + 12 + FONT + 2, START, INK, "", words);
     snprintf(words, sizeof words, "%.4g", middle);
@@ -274,7 +278,8 @@ static void set_sizes(struct pen *p, const struct wb_heat_picture *picture)
     const struct wb_heat *h = p->h;
     int longest = h->rows > h->cols ? h->rows : h->cols;
     int64_t cells_all = (int64_t)h->rows * h->cols;
-    double above, legend = MARGIN + LEGEND_STEPS * LEGEND_STEP + 12 + 60 * CHAR_WIDTH;
+    double above;
+    char words[200];
 
     p->numbers = cells_all <= NUMBERS_MAX && h->cols <= NUMBERS_MAX / 16;
     p->tips = cells_all <= TIPS_MAX;
@@ -294,10 +299,15 @@ static void set_sizes(struct pen *p, const struct wb_heat_picture *picture)
                     picture->row_title == NULL ? 0 : text_width(picture->row_title)) +
                8;
     p->map_y = MARGIN + above + LINE * ((picture->title != NULL) + (picture->note != NULL)) + 8;
-    p->width = fmax(p->map_x + h->cols * p->cell_w, legend) + MARGIN;
+    p->width =
+        fmax(p->map_x + h->cols * p->cell_w, MARGIN + LEGEND_STEPS * LEGEND_STEP + 12 +
+                                                 text_width(legend_words(p, words, sizeof words)));
     if (picture->title != NULL) /* bold and larger */
-        p->width = fmax(p->width, text_width(picture->title) * 1.5 + 2 * MARGIN);
-    p->height = p->map_y + h->rows * p->cell_h + LINE + LEGEND_ROWS * LINE + MARGIN;
+        p->width = fmax(p->width, MARGIN + text_width(picture->title) * 1.5);
+    if (picture->note != NULL)
+        p->width = fmax(p->width, MARGIN + text_width(picture->note));
+    p->width += MARGIN;
+    p->height = p->map_y + h->rows * p->cell_h + 2 * LINE + 12 + FONT + 2 + MARGIN;
 }
 
 void wb_heat_svg(const struct wb_heat_picture *picture, struct wb_str *out)
