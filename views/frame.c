@@ -33,6 +33,8 @@ static bool show_screen(struct wb_frame *f, int i)
     }
     wb_view_free(f->overlay);
     f->overlay = NULL;
+    f->screen[f->current]->away = true;
+    f->screen[i]->away = false;
     f->current = i;
     if (f->screen[i]->ops->poll != NULL)
         f->screen[i]->ops->poll(f->screen[i]);
