@@ -139,7 +139,7 @@ static void draw_toast(const struct wb_frame *f, struct wb_canvas *cv,
     bool waits = f->desk->messages.toast_until == 0;
 
     wb_canvas_text(cv, row, 0, style[toast->kind], toast->kind == WB_MESSAGE_NOTE ? " " : "!");
-    wb_canvas_fit(cv, row, 2, cv->cols - (waits ? 16 : 3), WB_ALIGN_TEXT, style[toast->kind],
+    wb_canvas_fit(cv, row, 2, cv->cols - (waits ? 16 : 3), WB_ALIGN_LEFT, style[toast->kind],
                   toast->text);
     if (waits)
         wb_canvas_text(cv, row, cv->cols - 13, WB_STYLE_DIM, "(L: the log)");

@@ -331,7 +331,7 @@ static bool search(struct wb_view *v, const char *text, int direction)
 static bool poll(struct wb_view *v)
 {
     struct models *s = v->state;
-    bool changed = wb_models_poll_comparison(v->desk, &s->versus);
+    bool changed = wb_models_poll_comparison(&s->versus);
 
     if (s->seen == v->desk->version)
         return changed;
