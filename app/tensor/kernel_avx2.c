@@ -511,17 +511,18 @@ static inline void lanes_put_every_other(__m256d v, double *lanes)
         lanes[2 * i] = part[i];
 }
 
-/* The even or the odd elements of 16 codes, widened. */
-static inline __m256 every_other(const char *codes, bool odd)
+/* The even or the odd elements of 8 codes, widened. Not of 16: taking a register apart costs as much
+ * as converting it. */
+static inline __m128 every_other(const char *codes, bool odd)
 {
-    __m256i v = _mm256_loadu_si256((const void *)codes);
+    __m128i v = _mm_loadu_si128((const void *)codes);
 
-    return _mm256_castsi256_ps(odd ? _mm256_andnot_si256(_mm256_set1_epi32(0xFFFF), v)
-                                   : _mm256_slli_epi32(v, 16));
+    return _mm_castsi128_ps(odd ? _mm_andnot_si128(_mm_set1_epi32(0xFFFF), v)
+                                : _mm_slli_epi32(v, 16));
 }
 
 /* Every other of n pairs: eight accumulators, so that all fits into the registers. */
-static inline void pair_sums_bf16(size_t n, const char *x, const char *y, bool odd, __m256 *most,
+static inline void pair_sums_bf16(size_t n, const char *x, const char *y, bool odd, __m128 *most,
                                   double lanes[4][WB_LANES])
 {
     __m256d sum[4][2];
@@ -529,20 +530,18 @@ static inline void pair_sums_bf16(size_t n, const char *x, const char *y, bool o
     for (int k = 0; k < 4; k++)
         for (int u = 0; u < 2; u++)
             sum[k][u] = lanes_every_other(lanes[k] + 8 * u + odd);
-    for (size_t i = 0; i < n; i += WB_LANES) {
-        __m256 v = every_other(x + 2 * i, odd), w = every_other(y + 2 * i, odd);
-        __m256 delta = _mm256_sub_ps(w, v);
-
+    for (size_t i = 0; i < n; i += WB_LANES)
         for (int u = 0; u < 2; u++) {
-            __m256d a = half(v, u), b = half(w, u), d = half(delta, u);
+            __m128 v = every_other(x + 2 * i + 16 * u, odd);
+            __m128 w = every_other(y + 2 * i + 16 * u, odd), delta = _mm_sub_ps(w, v);
+            __m256d a = _mm256_cvtps_pd(v), b = _mm256_cvtps_pd(w), d = _mm256_cvtps_pd(delta);
 
             sum[0][u] = _mm256_fmadd_pd(a, a, sum[0][u]);
             sum[1][u] = _mm256_fmadd_pd(b, b, sum[1][u]);
             sum[2][u] = _mm256_fmadd_pd(a, b, sum[2][u]);
             sum[3][u] = _mm256_fmadd_pd(d, d, sum[3][u]);
+            *most = _mm_max_ps(*most, _mm_andnot_ps(_mm_set1_ps(-0.0f), delta));
         }
-        *most = _mm256_max_ps(*most, magnitude(delta));
-    }
     for (int k = 0; k < 4; k++)
         for (int u = 0; u < 2; u++)
             lanes_put_every_other(sum[k][u], lanes[k] + 8 * u + odd);
@@ -553,7 +552,9 @@ static inline unsigned count_sum_16(__m256i v)
     return (unsigned)count_sum(_mm256_madd_epi16(v, _mm256_set1_epi16(1)));
 }
 
-/* Counts that need no numbers, only codes; n is at most TILE. false: not all are finite. */
+#define PACKED_TILE 4096 /* in the first-level cache; few enough for counters of 16 bits */
+
+/* Counts that need no numbers, only codes. false: not all are finite. */
 static bool pair_counts_bf16(size_t n, const char *x, const char *y, struct wb_pair_stats *acc)
 {
     const __m256i zero = _mm256_setzero_si256(), digits = _mm256_set1_epi16(0x7FFF);
@@ -587,11 +588,12 @@ static bool pair_counts_bf16(size_t n, const char *x, const char *y, struct wb_p
 static void pair_stats_bf16(size_t n, const void *x, const void *y, struct wb_pair_stats *acc,
                             double lanes[4][WB_LANES])
 {
-    __m256 most = _mm256_setzero_ps();
+    __m128 most = _mm_setzero_ps();
 
-    for (size_t start = 0; start < n; start += TILE) {
+    for (size_t start = 0; start < n; start += PACKED_TILE) {
         const char *a = (const char *)x + 2 * start, *b = (const char *)y + 2 * start;
-        size_t len = n - start < TILE ? n - start : TILE, i = len / WB_LANES * WB_LANES;
+        size_t len = n - start < PACKED_TILE ? n - start : PACKED_TILE;
+        size_t i = len / WB_LANES * WB_LANES;
 
         if (pair_counts_bf16(i, a, b, acc)) {
             pair_sums_bf16(i, a, b, false, &most, lanes);
@@ -603,7 +605,7 @@ static void pair_stats_bf16(size_t n, const void *x, const void *y, struct wb_pa
             pair_element(decode_bf16(load16(a, i)), decode_bf16(load16(b, i)), acc, lanes,
                          i % WB_LANES);
     }
-    acc->max_abs = greatest(most, acc->max_abs);
+    acc->max_abs = greatest(_mm256_set_m128(most, most), acc->max_abs);
     pair_close(n, acc, lanes);
 }
 #define HAVE_PAIR_STATS_BF16
