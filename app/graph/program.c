@@ -20,6 +20,8 @@
 /* From one register, or the bytes of one slot, to the next: not a power of two, or they would all
  * compete for one set of the first-level cache. */
 #define PAD_BYTES 320
+_Static_assert(PAD_BYTES > WB_TILE_SHIFT,
+               "a tile has room to be shifted, and for a byte behind it");
 #define REGISTER (WB_CHUNK + PAD_BYTES / sizeof(float))
 
 /* One chunk at work. */
