@@ -4,6 +4,9 @@
 
 #include "app/graph/drain.h"
 
+/* A tile may lie this many bytes behind the offset of its slot. */
+#define WB_TILE_SHIFT 64
+
 /* Have the tile's bytes of one slot in w->in[slot], until wb_tile_return. */
 bool wb_tile_read(const struct wb_program *p, struct wb_work *w, size_t slot, size_t tile,
                   const struct wb_context *cx, struct wb_err *err);
