@@ -149,8 +149,12 @@ static void want_exact(struct wb_view *v)
         wb_desk_say(v->desk, WB_MESSAGE_NOTE, "there is no model of these shapes to compare with");
         return;
     }
-    if (c->exact_task != NULL || c->exact_known)
+    if (c->exact_task != NULL || c->exact_known) {
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE,
+                    c->exact_known ? "they are compared, byte for byte"
+                                   : "they are being compared");
         return;
+    }
     ctx = calloc(1, sizeof *ctx);
     if (ctx == NULL)
         return;
@@ -550,7 +554,10 @@ static bool act_on_model(struct wb_view *v, enum wb_action action, struct wb_des
         wb_desk_ask(v->desk, v, WB_ASK_TEXT, "Rename to: ", m->name, answer_rename);
         return true;
     case WB_ACTION_MODEL_RELOAD:
+        if (m->path == NULL)
+            return false;
         wb_desk_reload(v->desk, m->id);
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE, "%s is read anew", m->name);
         return true;
     case WB_ACTION_COPY:
         wb_desk_copy(v->desk, m->path == NULL ? m->name : m->path);

@@ -281,8 +281,9 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
         s->detail = false;
         return true;
     case WB_ACTION_PLUGIN_TEST:
+        s->detail = true; /* what comes out stands there */
         check(v);
-        return true;
+        return s->table.rows > 0;
     case WB_ACTION_EDIT:
         edit(v);
         return true;
@@ -291,6 +292,7 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
         return true;
     case WB_ACTION_MODEL_RELOAD:
         wb_worker_reload(v->desk->console);
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE, "plugins are read anew");
         return true;
     case WB_ACTION_COPY:
         if (s->table.rows > 0)
