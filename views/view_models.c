@@ -484,7 +484,7 @@ static void draw_detail(const struct wb_view *v, struct wb_canvas *cv)
             &inner, row++, 1, WB_STYLE_TEXT, "path    %s",
             wb_text_fit(text, sizeof text, m->path, inner.cols - 10, inner.theme->ascii));
     if (m->model == NULL) {
-        wb_canvas_text(&inner, row, 1, m->opening ? WB_STYLE_DIM : WB_STYLE_ERROR,
+        wb_canvas_wrap(&inner, row, 1, m->opening ? WB_STYLE_DIM : WB_STYLE_ERROR,
                        m->opening ? "opening" : m->err.msg);
         return;
     }
@@ -695,15 +695,15 @@ static bool open(struct wb_view *v, struct wb_err *err)
     struct models *s = v->state;
 
     (void)err;
-    s->table =
-        (struct wb_table){ .column = columns,
-                           .columns = COLUMNS,
-                           .cell = model_cell,
-                           .marked = model_marked,
-                           .user = v,
-                           .sort = -1,
-                           .empty = "No model is open. o opens one: a directory, a .safetensors "
-                                    "file, or a name in the hub cache." };
+    s->table = (struct wb_table){
+        .column = columns,
+        .columns = COLUMNS,
+        .cell = model_cell,
+        .marked = model_marked,
+        .user = v,
+        .sort = -1,
+        .empty = "No model is open: o opens a directory, a file, a name in the hub."
+    };
     s->seen = v->desk->version - 1;
     return true;
 }
