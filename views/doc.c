@@ -43,6 +43,7 @@ static void start_script(struct wb_doc *d)
 
     wb_document_text(d->text, &text);
     d->edited_at = 0;
+    d->cancelling = false;
     d->ran_version = d->seen_version = wb_document_version(d->text);
     d->started_at = wb_now_seconds();
     if (!text.failed && is_blank(&text)) {
@@ -210,6 +211,8 @@ bool wb_doc_poll(struct wb_doc *d)
         d->gesture += now - d->typed_at > TYPING_SECONDS ? 1 : 0;
         d->typed_at = now;
     }
+    if (d->cancelling && d->run_id != 0)
+        wb_worker_cancel(d->desk->worker);
     if (d->edited_at > 0 && now >= d->edited_at + EDIT_SECONDS) {
         start_script(d);
         changed = true;
@@ -236,7 +239,8 @@ bool wb_doc_busy(const struct wb_doc *d)
 
 void wb_doc_cancel(struct wb_doc *d)
 {
-    if (d->run_id != 0)
+    d->cancelling = d->run_id != 0;
+    if (d->cancelling)
         wb_worker_cancel(d->desk->worker);
     if (d->preview_task != NULL)
         wb_task_cancel(d->preview_task);

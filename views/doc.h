@@ -50,6 +50,7 @@ struct wb_doc {
     struct wb_script script; /* of the last run that ended, good or not */
     struct wb_script good;   /* when that one failed: the last that gave a model */
     uint64_t run_id;         /* of the run at work; 0: none */
+    bool cancelling;         /* it is to stop, as soon as its thread has begun with it */
     unsigned long version;   /* grows with everything that changes below and above */
 
     struct wb_preview *preview; /* NULL: none, or its task has not made it yet */

@@ -166,25 +166,20 @@ static void help_status(const struct wb_view *v, struct wb_str *where, struct wb
     wb_str_printf(position, "%zu/%zu", h->table.cursor + 1, h->table.rows);
 }
 
-static bool contains(const char *text, const char *what)
+static bool help_matches(const void *user, size_t row, const char *text)
 {
-    return strcasestr(text, what) != NULL;
+    const struct help *h = user;
+
+    return strcasestr(h->line[row].keys, text) != NULL ||
+           strcasestr(h->line[row].text, text) != NULL;
 }
 
 static bool help_search(struct wb_view *v, const char *text, int direction)
 {
     struct help *h = v->state;
-    size_t n = h->table.rows, at = h->table.cursor;
 
-    for (size_t i = direction == 0 ? 0 : 1; i <= n; i++) {
-        size_t row = direction < 0 ? (at + n - i % n) % n : (at + i) % n;
-
-        if (contains(h->line[row].keys, text) || contains(h->line[row].text, text)) {
-            wb_table_select(&h->table, row, (size_t)(v->rows > 1 ? v->rows : 1));
-            return true;
-        }
-    }
-    return false;
+    return wb_table_search(&h->table, (size_t)(v->rows > 1 ? v->rows : 1), direction, text,
+                           help_matches, h);
 }
 
 static const struct wb_view_ops help_view = {
@@ -298,20 +293,19 @@ static void log_mouse(struct wb_view *v, const struct wb_mouse *mouse)
     wb_table_mouse(&l->table, *mouse, v->rows, v->cols);
 }
 
+static bool log_matches(const void *user, size_t row, const char *text)
+{
+    const struct log *l = user;
+
+    return strcasestr(wb_messages_get(l->messages, row)->text, text) != NULL;
+}
+
 static bool log_search(struct wb_view *v, const char *text, int direction)
 {
     struct log *l = v->state;
-    size_t n = l->table.rows, at = l->table.cursor;
 
-    for (size_t i = direction == 0 ? 0 : 1; n > 0 && i <= n; i++) {
-        size_t row = direction < 0 ? (at + n - i % n) % n : (at + i) % n;
-
-        if (contains(wb_messages_get(l->messages, row)->text, text)) {
-            wb_table_select(&l->table, row, wb_table_page(&l->table, v->rows));
-            return true;
-        }
-    }
-    return false;
+    return wb_table_search(&l->table, wb_table_page(&l->table, v->rows), direction, text,
+                           log_matches, l);
 }
 
 static void log_status(const struct wb_view *v, struct wb_str *where, struct wb_str *position)

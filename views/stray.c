@@ -30,6 +30,7 @@ extern void __sanitizer_set_report_fd(void *fd) __attribute__((weak));
 static void report_to(int fd)
 {
     if (__sanitizer_set_report_fd != NULL)
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): its interface */
         __sanitizer_set_report_fd((void *)(intptr_t)fd);
 }
 

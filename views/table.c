@@ -314,3 +314,20 @@ enum wb_table_hit wb_table_mouse(struct wb_table *t, struct wb_mouse mouse, int 
     wb_table_select(t, row, page);
     return mouse.kind == WB_MOUSE_DOUBLE ? WB_TABLE_OPENED : WB_TABLE_SELECTED;
 }
+
+bool wb_table_search(struct wb_table *t, size_t page, int direction, const char *text,
+                     bool (*matches)(const void *user, size_t row, const char *text),
+                     const void *user)
+{
+    size_t n = t->rows, at = t->cursor;
+
+    for (size_t i = direction == 0 ? 0 : 1; n > 0 && i <= n; i++) {
+        size_t row = direction < 0 ? (at + n - i % n) % n : (at + i) % n;
+
+        if (matches(user, row, text)) {
+            wb_table_select(t, row, page);
+            return true;
+        }
+    }
+    return false;
+}

@@ -75,4 +75,10 @@ enum wb_table_hit wb_table_mouse(struct wb_table *t, struct wb_mouse mouse, int 
 /* SORT and SORT_REVERSE as keys: the next column, the other direction. False: another action. */
 bool wb_table_sort_act(struct wb_table *t, enum wb_action action);
 
+/* Put the cursor on the next row (direction 1) that matches, the one before (-1), or the first from the
+ * cursor on (0), going round; false: none does. */
+bool wb_table_search(struct wb_table *t, size_t page, int direction, const char *text,
+                     bool (*matches)(const void *user, size_t row, const char *text),
+                     const void *user);
+
 #endif

@@ -221,13 +221,13 @@ static void record(const struct wb_view *v)
         wb_record_stats(v->desk->record, m->name, s->filter[0] == '\0' ? NULL : s->filter, false);
 }
 
-static void take_stats(struct tensors *s, enum wb_task_state state)
+static void take_stats(struct tensors *s, bool done, bool cancelled)
 {
     const struct tensors_stats_work *w = s->stats_work;
     struct tensors_figures *f = s->figures;
     bool sample = w->how.sample;
 
-    for (size_t i = w->first; state == WB_TASK_DONE && i < w->last; i++)
+    for (size_t i = w->first; done && i < w->last; i++)
         if (!sample || f->grade[i] == TENSORS_NONE) {
             f->stats[i] = w->stats[i - w->first];
             f->grade[i] = sample ? TENSORS_SAMPLED : TENSORS_EXACT;
@@ -236,7 +236,7 @@ static void take_stats(struct tensors *s, enum wb_task_state state)
         f->sampled_to = w->last; /* what failed is not tried again */
     else
         f->exact_to = w->last;
-    if (state == WB_TASK_CANCELLED)
+    if (!done && cancelled)
         f->want_exact = false;
     if (s->table.sort >= TENSORS_STD)
         wb_tensors_make_rows(s);
@@ -408,31 +408,25 @@ static void take_close(struct tensors *s)
     }
 }
 
-static bool ended(struct wb_task *task, enum wb_task_state *state, struct wb_err *err)
-{
-    *state = task == NULL ? WB_TASK_RUNNING : wb_task_poll(task, err);
-    return *state != WB_TASK_WAITING && *state != WB_TASK_RUNNING;
-}
-
 bool wb_tensors_poll_figures(struct wb_view *v)
 {
     struct tensors *s = v->state;
-    enum wb_task_state state;
+    bool done;
     size_t entry = wb_tensors_entry(s);
-    struct wb_err err;
+    struct wb_err err = { .code = WB_OK };
     bool changed = false;
 
     if (s->model == NULL)
         return false;
-    if (ended(s->stats_task, &state, &err)) {
-        take_stats(s, state);
+    if (wb_task_ended(s->stats_task, &done, &err)) {
+        take_stats(s, done, err.code == WB_ECANCELLED);
         record(v);
         wb_task_drop(s->stats_task);
         s->stats_task = NULL;
         changed = true;
     }
-    if (ended(s->close_task, &state, &err)) {
-        if (state == WB_TASK_DONE)
+    if (wb_task_ended(s->close_task, &done, &err)) {
+        if (done)
             take_close(s);
         else
             s->close.err = err;

@@ -225,10 +225,18 @@ void wb_term_repaint(struct wb_term *t)
 
 /* ---- the way back, and lending ---- */
 
+/* NULL: the terminal has no such string. */
+static const char *get_string(const char *capability)
+{
+    const char *text = tigetstr(capability);
+
+    return (intptr_t)text == -1 ? NULL : text;
+}
+
 /* A terminfo string without its paddings: "$<5/>". */
 static size_t add_string(char *out, size_t at, size_t size, const char *text)
 {
-    while (text != NULL && text != (char *)-1 && *text != '\0' && at < size) {
+    while (text != NULL && *text != '\0' && at < size) {
         if (text[0] == '$' && text[1] == '<' && strchr(text, '>') != NULL) {
             text = strchr(text, '>') + 1;
             continue;
@@ -240,7 +248,7 @@ static size_t add_string(char *out, size_t at, size_t size, const char *text)
 
 static void set_way_back(const struct wb_term *t)
 {
-    const char *leave_screen = tigetstr("rmcup"), *to = tigetstr("cup");
+    const char *leave_screen = get_string("rmcup"), *to = get_string("cup");
     char out[WB_TTY_WAY_BACK_MAX];
     size_t at = 0;
 
@@ -248,12 +256,12 @@ static void set_way_back(const struct wb_term *t)
         at = add_string(out, at, sizeof out, mouse_off);
     if (t->ansi)
         at = add_string(out, at, sizeof out, paste_off);
-    at = add_string(out, at, sizeof out, tigetstr("sgr0"));
+    at = add_string(out, at, sizeof out, get_string("sgr0"));
     if (t->tier != WB_TIER_MONO)
-        at = add_string(out, at, sizeof out, tigetstr("op"));
-    at = add_string(out, at, sizeof out, tigetstr("cnorm"));
-    at = add_string(out, at, sizeof out, tigetstr("rmkx"));
-    if (leave_screen == NULL || leave_screen == (char *)-1) { /* then below what stands there */
+        at = add_string(out, at, sizeof out, get_string("op"));
+    at = add_string(out, at, sizeof out, get_string("cnorm"));
+    at = add_string(out, at, sizeof out, get_string("rmkx"));
+    if (leave_screen == NULL) { /* then below what stands there */
         at = add_string(out, at, sizeof out, tiparm(to, t->rows - 1, 0));
         at = add_string(out, at, sizeof out, "\r\n");
     } else {
@@ -380,18 +388,11 @@ static const struct {
     { "kf12", WB_KEY_F12, 0 },
 };
 
-static bool has_string(const char *capability)
-{
-    const char *text = tigetstr(capability);
-
-    return text != NULL && text != (char *)-1;
-}
-
 static void define_keys(struct wb_term *t)
 {
     for (size_t i = 0; i < sizeof own_keys / sizeof own_keys[0]; i++)
-        if (has_string(own_keys[i].capability))
-            wb_input_define(&t->input, tigetstr(own_keys[i].capability),
+        if (get_string(own_keys[i].capability) != NULL)
+            wb_input_define(&t->input, get_string(own_keys[i].capability),
                             (struct wb_key){ .code = own_keys[i].code, .mods = own_keys[i].mods });
 }
 
@@ -411,7 +412,7 @@ static bool check_terminal(struct wb_err *err)
                        name == NULL ? "" : name, hint);
     if (setupterm(name, STDOUT_FILENO, &found) == ERR || found != 1)
         return wb_fail(err, WB_EARG, "TERM=%.60s is not known on this machine%s", name, hint);
-    if (!has_string("cup"))
+    if (get_string("cup") == NULL)
         return wb_fail(err, WB_EARG, "a terminal of TERM=%.60s cannot move its cursor%s", name,
                        hint);
     return true;
@@ -462,13 +463,15 @@ static void start_colours(struct wb_term *t)
 /* What is known of the terminal before curses has it. */
 static void survey(struct wb_term *t)
 {
-    const char *delay = getenv("ESCDELAY"), *to = tigetstr("cup");
+    const char *delay = getenv("ESCDELAY"), *to = get_string("cup");
 
     t->ascii = t->options.ascii || strcasecmp(nl_langinfo(CODESET), "UTF-8") != 0;
     t->tier = find_tier(t->options.color);
     t->ansi = strncmp(to, "\033[", 2) == 0;
-    t->mouse = !t->options.no_mouse && has_string("kmous");
-    t->escape_ms = delay != NULL && atoi(delay) > 0 ? atoi(delay) : ESCDELAY_MS;
+    t->mouse = !t->options.no_mouse && get_string("kmous") != NULL;
+    t->escape_ms = delay != NULL ? (int)strtol(delay, NULL, 10) : 0;
+    if (t->escape_ms <= 0)
+        t->escape_ms = ESCDELAY_MS;
     t->rows = 24;
     t->cols = 80;
     wb_tty_size(&t->rows, &t->cols);
@@ -574,7 +577,7 @@ void wb_term_size(const struct wb_term *t, int *rows, int *cols)
 
 void wb_term_set_mouse(struct wb_term *t, bool on)
 {
-    on = on && has_string("kmous");
+    on = on && get_string("kmous") != NULL;
     if (on == t->mouse)
         return;
     t->mouse = on;

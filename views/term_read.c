@@ -130,48 +130,41 @@ enum wb_term_news wb_term_read(struct wb_term *t, int timeout_ms, const int *wak
 
 /* ---- clipboard ---- */
 
-static size_t base64(const unsigned char *in, size_t n, char *out)
+static void add_base64(struct wb_str *out, const unsigned char *in, size_t n)
 {
     static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t at = 0;
 
     for (size_t i = 0; i < n; i += 3) {
         size_t left = n - i < 3 ? n - i : 3;
         unsigned v = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) |
                      (left > 2 ? (unsigned)in[i + 2] : 0);
+        char four[4] = { digit[v >> 18], digit[v >> 12 & 63], '=', '=' };
 
-        out[at++] = digit[v >> 18];
-        out[at++] = digit[v >> 12 & 63];
-        out[at++] = '=';
-        out[at++] = '=';
         if (left > 1)
-            out[at - 2] = digit[v >> 6 & 63];
+            four[2] = digit[v >> 6 & 63];
         if (left > 2)
-            out[at - 1] = digit[v & 63];
+            four[3] = digit[v & 63];
+        wb_str_add_n(out, four, sizeof four);
     }
-    return at;
 }
 
 bool wb_term_copy(struct wb_term *t, const char *text, size_t n, struct wb_err *err)
 {
-    static const char begin[] = "\033]52;c;", end[] = "\a";
     const char *name = getenv("TERM");
-    char *out;
-    size_t at;
+    struct wb_str out = { 0 };
+    bool failed;
 
     if (n > WB_TERM_COPY_MAX)
         return wb_fail(err, WB_EARG, "%zu bytes are too many to copy, %d the most", n,
                        WB_TERM_COPY_MAX);
     if (!t->ansi || name == NULL || strncmp(name, "linux", 5) == 0 || strncmp(name, "vt", 2) == 0)
         return wb_fail(err, WB_EARG, "this terminal has no clipboard");
-    out = malloc(sizeof begin + sizeof end + (n + 2) / 3 * 4);
-    if (out == NULL)
-        return wb_fail(err, WB_ENOMEM, "no memory to copy %zu bytes", n);
-    memcpy(out, begin, strlen(begin));
-    at = strlen(begin) + base64((const unsigned char *)text, n, out + strlen(begin));
-    memcpy(out + at, end, strlen(end));
-    if (!t->left)
-        wb_tty_write(out, at + strlen(end));
-    free(out);
-    return true;
+    wb_str_add(&out, "\033]52;c;");
+    add_base64(&out, (const unsigned char *)text, n);
+    wb_str_add(&out, "\a");
+    failed = out.failed;
+    if (!failed && !t->left)
+        wb_tty_write(out.text, out.len);
+    wb_str_free(&out);
+    return !failed || wb_fail(err, WB_ENOMEM, "no memory to copy %zu bytes", n);
 }

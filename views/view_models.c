@@ -1,24 +1,12 @@
 /* views/view_models.c - the models on the desk: what they are and how they relate. */
-#include <inttypes.h>
-#include <math.h>
+#include "views/view_models.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/core/str.h"
-#include "app/probe/delta.h"
-#include "app/probe/relation.h"
-#include "lua/bind/record.h"
-#include "views/box.h"
-#include "views/chart.h"
-#include "views/desk.h"
-#include "views/number.h"
 #include "views/screens.h"
-#include "views/table.h"
-
-#define DETAIL_COLS 100 /* from here on the detail pane stands at the right, else below */
-#define DETAIL_ROWS 9
-#define LAYERS_MAX 512
 
 enum column { NAME, FAMILY, LAYERS, HEADS, PARAMS, DTYPE, SIZE, COLUMNS };
 
@@ -32,197 +20,9 @@ static const struct wb_table_column columns[COLUMNS] = {
     [SIZE] = { .title = "SIZE", .width = 8, .align = WB_ALIGN_RIGHT, .priority = 1 },
 };
 
-/* How two models differ: first on a sample of the values, by layer; on demand byte for byte. */
-struct comparison {
-    uint64_t a, b; /* ids on the desk; 0: none */
-    struct wb_task *task, *exact_task;
-    struct comparing *task_ctx;
-    struct finding *exact_ctx;
-    bool known, exact_known;
-    struct wb_delta total;
-    float layer[LAYERS_MAX]; /* relative L2 of each layer */
-    size_t layers;
-    size_t kinds[WB_DIFFERENCE_KINDS];
-    struct wb_err err, exact_err;
-};
-
-struct models {
-    struct wb_table table;
-    size_t *order; /* rows -> models of the desk */
-    struct comparison versus;
-    unsigned long seen; /* version of the desk */
-};
-
-/* The tasks behind a comparison */
-
-struct comparing {
-    struct wb_model *a, *b;
-    struct wb_eval how;
-    struct wb_delta_list list;
-};
-
-static void comparing_free(void *ctx)
-{
-    struct comparing *c = ctx;
-
-    wb_delta_free(&c->list);
-    wb_model_unref(c->a);
-    wb_model_unref(c->b);
-    free(c);
-}
-
-static bool compare(struct wb_task *task, void *ctx, struct wb_err *err)
-{
-    struct comparing *c = ctx;
-
-    c->how.cancel = wb_task_cancel_flag(task);
-    return wb_delta_compare(&c->how, c->a, c->b, NULL, NULL, &c->list, err);
-}
-
-struct finding {
-    struct wb_model *a, *b;
-    struct wb_eval how;
-    struct wb_difference_list list;
-};
-
-static void finding_free(void *ctx)
-{
-    struct finding *c = ctx;
-
-    wb_difference_free(&c->list);
-    wb_model_unref(c->a);
-    wb_model_unref(c->b);
-    free(c);
-}
-
-static bool find(struct wb_task *task, void *ctx, struct wb_err *err)
-{
-    struct finding *c = ctx;
-
-    c->how.cancel = wb_task_cancel_flag(task);
-    return wb_difference_find(&c->how, c->a, c->b, &c->list, err);
-}
-
-static void drop_comparison(struct comparison *v)
-{
-    wb_task_drop(v->task);
-    wb_task_drop(v->exact_task);
-    *v = (struct comparison){ .a = 0 };
-}
-
-/* Begin to compare a model with the one it comes from, unless that is known or at work. */
-static void want_comparison(struct wb_view *v)
-{
-    struct models *s = v->state;
-    struct comparison *c = &s->versus;
-    struct wb_desk_model *b = wb_desk_current(v->desk), *a = wb_desk_other(v->desk);
-    struct comparing *ctx;
-
-    if (a == NULL || b == NULL) {
-        drop_comparison(c);
-        return;
-    }
-    if (c->a == a->id && c->b == b->id)
-        return;
-    drop_comparison(c);
-    c->a = a->id;
-    c->b = b->id;
-    ctx = calloc(1, sizeof *ctx);
-    if (ctx == NULL)
-        return;
-    ctx->a = wb_model_ref(a->model);
-    ctx->b = wb_model_ref(b->model);
-    ctx->how = wb_desk_eval(v->desk, true);
-    c->task =
-        wb_task_start_urgent(v->desk->tasks, "compare", compare, ctx, comparing_free, &c->err);
-    c->task_ctx = ctx;
-}
-
-static void want_exact(struct wb_view *v)
-{
-    struct models *s = v->state;
-    struct comparison *c = &s->versus;
-    struct wb_desk_model *a = wb_desk_get(v->desk, c->a), *b = wb_desk_get(v->desk, c->b);
-    struct finding *ctx;
-
-    if (a == NULL || b == NULL) {
-        wb_desk_say(v->desk, WB_MESSAGE_NOTE, "there is no model of these shapes to compare with");
-        return;
-    }
-    if (c->exact_task != NULL || c->exact_known) {
-        wb_desk_say(v->desk, WB_MESSAGE_NOTE,
-                    c->exact_known ? "they are compared, byte for byte"
-                                   : "they are being compared");
-        return;
-    }
-    ctx = calloc(1, sizeof *ctx);
-    if (ctx == NULL)
-        return;
-    ctx->a = wb_model_ref(a->model);
-    ctx->b = wb_model_ref(b->model);
-    ctx->how = wb_desk_eval(v->desk, false);
-    c->exact_task =
-        wb_task_start(v->desk->tasks, "find differences", find, ctx, finding_free, &c->exact_err);
-    c->exact_ctx = ctx;
-}
-
-static bool ended(struct wb_task **task, struct wb_err *err, bool *done)
-{
-    enum wb_task_state state = *task == NULL ? WB_TASK_RUNNING : wb_task_poll(*task, err);
-
-    *done = state == WB_TASK_DONE;
-    return state != WB_TASK_WAITING && state != WB_TASK_RUNNING;
-}
-
-static void take_layers(struct comparison *c, struct wb_delta_list *list)
-{
-    size_t n;
-    const struct wb_delta_layer *row = wb_delta_layers(list, &n);
-
-    c->total = wb_delta_total(list);
-    c->layers = 0;
-    for (size_t i = 0; row != NULL && i < n && c->layers < LAYERS_MAX; i++)
-        if (row[i].layer >= 0)
-            c->layer[c->layers++] = (float)wb_delta_relative_l2(&row[i].sum);
-}
-
-/* What was looked at can be replayed. */
-static void record(const struct wb_desk *desk, const struct comparison *c)
-{
-    const struct wb_desk_model *a = wb_desk_get(desk, c->a), *b = wb_desk_get(desk, c->b);
-
-    if (a != NULL && b != NULL && a->path != NULL && b->path != NULL)
-        wb_record_compare(desk->record, a->name, b->name, NULL, NULL, true);
-}
-
-static bool poll_comparison(const struct wb_desk *desk, struct comparison *c)
-{
-    bool done, changed = false;
-
-    if (ended(&c->task, &c->err, &done)) {
-        c->known = done;
-        if (done) {
-            take_layers(c, &c->task_ctx->list);
-            record(desk, c);
-        }
-        wb_task_drop(c->task);
-        c->task = NULL;
-        changed = true;
-    }
-    if (ended(&c->exact_task, &c->exact_err, &done)) {
-        c->exact_known = done;
-        if (done)
-            memcpy(c->kinds, c->exact_ctx->list.kinds, sizeof c->kinds);
-        wb_task_drop(c->exact_task);
-        c->exact_task = NULL;
-        changed = true;
-    }
-    return changed;
-}
-
 /* The table */
 
-static const struct wb_desk_model *at_row(const struct wb_view *v, size_t row)
+const struct wb_desk_model *wb_models_at(const struct wb_view *v, size_t row)
 {
     const struct models *s = v->state;
 
@@ -246,7 +46,7 @@ static void dtype_text(const struct wb_model *m, char *out, size_t size)
         snprintf(out, size, "%s", kinds == 0 ? "" : wb_dtype_name((enum wb_dtype)most));
 }
 
-static void heads_text(const struct wb_dims *dims, char *out, size_t size)
+void wb_models_heads(const struct wb_dims *dims, char *out, size_t size)
 {
     if (dims->heads <= 0)
         out[0] = '\0';
@@ -268,7 +68,7 @@ static void name_cell(const struct wb_desk_model *m, struct wb_table_cell *cell)
 static void model_cell(void *user, size_t row, int column, struct wb_table_cell *cell)
 {
     const struct wb_view *v = user;
-    const struct wb_desk_model *m = at_row(v, row);
+    const struct wb_desk_model *m = wb_models_at(v, row);
     const struct wb_dims *dims;
 
     if (column == NAME) {
@@ -290,7 +90,7 @@ static void model_cell(void *user, size_t row, int column, struct wb_table_cell 
         snprintf(cell->text, sizeof cell->text, "%d", wb_model_layers(m->model));
         break;
     case HEADS:
-        heads_text(dims, cell->text, sizeof cell->text);
+        wb_models_heads(dims, cell->text, sizeof cell->text);
         break;
     case PARAMS:
         wb_format_count(cell->text, sizeof cell->text, (double)wb_model_parameters(m->model));
@@ -306,7 +106,7 @@ static void model_cell(void *user, size_t row, int column, struct wb_table_cell 
 
 static bool model_marked(void *user, size_t row)
 {
-    return at_row(user, row)->marked;
+    return wb_models_at(user, row)->marked;
 }
 
 /* Sorting */
@@ -370,7 +170,7 @@ static void follow_current(struct wb_view *v)
     struct models *s = v->state;
 
     for (size_t i = 0; i < s->table.rows; i++)
-        if (at_row(v, i)->id == v->desk->current)
+        if (wb_models_at(v, i)->id == v->desk->current)
             wb_table_select(&s->table, i, wb_table_page(&s->table, v->rows));
     wb_table_set_rows(&s->table, s->table.rows);
 }
@@ -378,131 +178,14 @@ static void follow_current(struct wb_view *v)
 static void set_current(struct wb_view *v)
 {
     struct models *s = v->state;
-    const struct wb_desk_model *m = at_row(v, s->table.cursor);
+    const struct wb_desk_model *m = wb_models_at(v, s->table.cursor);
 
     if (m == NULL || m->id == v->desk->current)
         return;
     v->desk->current = m->id;
     v->desk->version++;
     s->seen = v->desk->version;
-    want_comparison(v);
-}
-
-/* Drawing */
-
-static void draw_dims(struct wb_canvas *cv, int *row, const struct wb_model *m)
-{
-    const struct wb_dims *d = wb_arch_dims(wb_model_arch(m));
-    char heads[30];
-
-    heads_text(d, heads, sizeof heads);
-    wb_canvas_printf(cv, (*row)++, 1, WB_STYLE_TEXT, "shape   hidden %d  inner %d  heads %s of %d",
-                     d->hidden, d->intermediate, heads, d->head_dim);
-    wb_canvas_printf(cv, (*row)++, 1, WB_STYLE_TEXT, "words   vocabulary %d  context %d%s",
-                     d->vocab, d->context, d->tied_embeddings ? "  tied" : "");
-    wb_canvas_printf(
-        cv, (*row)++, 1, WB_STYLE_TEXT, "files   %zu tensors in %zu file%s", wb_model_count(m),
-        wb_model_source_count(m) == 0 ? 0 : wb_ckpt_file_count(wb_model_source(m, 0)),
-        wb_model_source_count(m) > 0 && wb_ckpt_file_count(wb_model_source(m, 0)) == 1 ? "" : "s");
-}
-
-static void draw_delta(struct wb_canvas *cv, int *row, const struct comparison *c)
-{
-    char l2[20], cosine[20];
-    struct wb_spark spark = { .value = c->layer, .n = c->layers };
-
-    if (c->task != NULL) {
-        wb_canvas_text(cv, (*row)++, 1, WB_STYLE_DIM, "delta   computing");
-        (*row)++;
-        return;
-    }
-    if (!c->known) {
-        if (c->err.code != WB_OK)
-            wb_canvas_printf(cv, (*row)++, 1, WB_STYLE_ERROR, "delta ! %s", c->err.msg);
-        return;
-    }
-    wb_canvas_printf(cv, (*row)++, 1, WB_STYLE_TEXT, "delta   ~|d|/|w| %s   cosine %s",
-                     wb_number(l2, sizeof l2, wb_delta_relative_l2(&c->total)),
-                     wb_number(cosine, sizeof cosine, wb_delta_cosine(&c->total)));
-    wb_canvas_text(cv, *row, 1, WB_STYLE_TEXT, "layers");
-    wb_spark_draw(cv, (*row)++, 9, cv->cols - 10, WB_STYLE_TEXT, &spark);
-}
-
-static void draw_exact(struct wb_canvas *cv, int *row, const struct comparison *c)
-{
-    if (c->exact_task != NULL)
-        wb_canvas_text(cv, (*row)++, 1, WB_STYLE_DIM, "bytes   comparing all of them");
-    else if (c->exact_known)
-        wb_canvas_printf(
-            cv, (*row)++, 1, WB_STYLE_TEXT, "bytes   %zu tensors differ, %zu are the same",
-            c->kinds[WB_DIFFERENT] + c->kinds[WB_RESHAPED],
-            c->kinds[WB_SAME_SOURCE] + c->kinds[WB_SAME_BYTES] + c->kinds[WB_SAME_VALUES]);
-    else if (c->exact_err.code != WB_OK)
-        wb_canvas_printf(cv, (*row)++, 1, WB_STYLE_ERROR, "bytes ! %s", c->exact_err.msg);
-    else
-        wb_canvas_text(cv, (*row)++, 1, WB_STYLE_DIM, "bytes   c compares all of them");
-}
-
-static void draw_relation(const struct wb_view *v, struct wb_canvas *cv, int *row,
-                          const struct wb_desk_model *m)
-{
-    const struct models *s = v->state;
-    const struct wb_desk_model *other = wb_desk_get(v->desk, s->versus.a);
-    struct wb_relation r;
-    char text[400];
-
-    if (other == NULL || other->model == NULL || s->versus.b != m->id) {
-        wb_canvas_text(cv, (*row)++, 1, WB_STYLE_DIM,
-                       v->desk->models > 1 ? "none of the others has its shapes"
-                                           : "open another model to compare with");
-        return;
-    }
-    wb_relation_of(m->model, other->model, other->name, &r);
-    wb_canvas_printf(cv, (*row)++, 1, WB_STYLE_TEXT, "against %s%s", other->name,
-                     other->marked ? " (marked)" : "");
-    wb_canvas_text(cv, (*row)++, 1,
-                   r.shaped == r.tensors && r.tensors == r.other_tensors ? WB_STYLE_TEXT
-                                                                         : WB_STYLE_WARNING,
-                   wb_text_fit(text, sizeof text, r.says, cv->cols - 2, cv->theme->ascii));
-    draw_delta(cv, row, &s->versus);
-    draw_exact(cv, row, &s->versus);
-}
-
-static void draw_detail(const struct wb_view *v, struct wb_canvas *cv)
-{
-    const struct models *s = v->state;
-    const struct wb_desk_model *m = at_row(v, s->table.cursor);
-    struct wb_canvas inner;
-    char text[600];
-    int row = 0;
-
-    if (m == NULL)
-        return;
-    inner = wb_pane_begin(cv, m->name, false);
-    if (m->path != NULL)
-        wb_canvas_printf(
-            &inner, row++, 1, WB_STYLE_TEXT, "path    %s",
-            wb_text_fit(text, sizeof text, m->path, inner.cols - 10, inner.theme->ascii));
-    if (m->model == NULL) {
-        wb_canvas_wrap(&inner, row, 1, m->opening ? WB_STYLE_DIM : WB_STYLE_ERROR,
-                       m->opening ? "opening" : m->err.msg);
-        return;
-    }
-    draw_dims(&inner, &row, m->model);
-    draw_relation(v, &inner, &row, m);
-}
-
-static void draw(const struct wb_view *v, struct wb_canvas *cv)
-{
-    const struct models *s = v->state;
-    struct wb_canvas list, detail;
-
-    if (cv->cols >= DETAIL_COLS)
-        wb_pane_split(cv, cv->cols * 3 / 5, &list, &detail);
-    else
-        wb_pane_stack(cv, cv->rows - DETAIL_ROWS, &list, &detail);
-    wb_table_draw(&s->table, &list, true);
-    draw_detail(v, &detail);
+    wb_models_want_comparison(v);
 }
 
 /* Acting */
@@ -563,7 +246,7 @@ static bool act_on_model(struct wb_view *v, enum wb_action action, struct wb_des
         wb_desk_copy(v->desk, m->path == NULL ? m->name : m->path);
         return true;
     case WB_ACTION_EXACT:
-        want_exact(v);
+        wb_models_want_exact(v);
         return true;
     default:
         return false;
@@ -607,8 +290,9 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
 static void mouse(struct wb_view *v, const struct wb_mouse *event)
 {
     struct models *s = v->state;
-    bool beside = v->cols >= DETAIL_COLS;
-    int rows = beside ? v->rows : v->rows - DETAIL_ROWS, cols = beside ? v->cols * 3 / 5 : v->cols;
+    bool beside = v->cols >= MODELS_DETAIL_COLS;
+    int rows = beside ? v->rows : v->rows - MODELS_DETAIL_ROWS,
+        cols = beside ? v->cols * 3 / 5 : v->cols;
 
     if (event->row >= rows || event->col >= cols)
         return;
@@ -629,43 +313,42 @@ static void mouse(struct wb_view *v, const struct wb_mouse *event)
     }
 }
 
+static bool matches(const void *user, size_t row, const char *text)
+{
+    const struct wb_desk_model *m = wb_models_at(user, row);
+
+    return strcasestr(m->name, text) != NULL ||
+           (m->path != NULL && strcasestr(m->path, text) != NULL);
+}
+
 static bool search(struct wb_view *v, const char *text, int direction)
 {
     struct models *s = v->state;
-    size_t n = s->table.rows, at = s->table.cursor;
+    bool found =
+        wb_table_search(&s->table, wb_table_page(&s->table, v->rows), direction, text, matches, v);
 
-    for (size_t i = direction == 0 ? 0 : 1; n > 0 && i <= n; i++) {
-        size_t row = direction < 0 ? (at + n - i % n) % n : (at + i) % n;
-        const struct wb_desk_model *m = at_row(v, row);
-
-        if (strcasestr(m->name, text) != NULL ||
-            (m->path != NULL && strcasestr(m->path, text) != NULL)) {
-            wb_table_select(&s->table, row, wb_table_page(&s->table, v->rows));
-            set_current(v);
-            return true;
-        }
-    }
-    return false;
+    set_current(v);
+    return found;
 }
 
 static bool poll(struct wb_view *v)
 {
     struct models *s = v->state;
-    bool changed = poll_comparison(v->desk, &s->versus);
+    bool changed = wb_models_poll_comparison(v->desk, &s->versus);
 
     if (s->seen == v->desk->version)
         return changed;
     s->seen = v->desk->version;
     sort_rows(v);
     follow_current(v);
-    want_comparison(v);
+    wb_models_want_comparison(v);
     return true;
 }
 
 static void status(const struct wb_view *v, struct wb_str *where, struct wb_str *position)
 {
     const struct models *s = v->state;
-    const struct wb_desk_model *m = at_row(v, s->table.cursor);
+    const struct wb_desk_model *m = wb_models_at(v, s->table.cursor);
     size_t marked = 0;
     uint64_t bytes = 0;
     char size[30];
@@ -695,15 +378,14 @@ static bool open(struct wb_view *v, struct wb_err *err)
     struct models *s = v->state;
 
     (void)err;
-    s->table = (struct wb_table){
-        .column = columns,
-        .columns = COLUMNS,
-        .cell = model_cell,
-        .marked = model_marked,
-        .user = v,
-        .sort = -1,
-        .empty = "No model is open: o opens a directory, a file, a name in the hub."
-    };
+    s->table =
+        (struct wb_table){ .column = columns,
+                           .columns = COLUMNS,
+                           .cell = model_cell,
+                           .marked = model_marked,
+                           .user = v,
+                           .sort = -1,
+                           .empty = "No model is open: o opens a directory, a file, a name in the hub." };
     s->seen = v->desk->version - 1;
     return true;
 }
@@ -712,7 +394,7 @@ static void close(struct wb_view *v)
 {
     struct models *s = v->state;
 
-    drop_comparison(&s->versus);
+    wb_models_drop_comparison(&s->versus);
     free(s->order);
 }
 
@@ -737,7 +419,7 @@ const struct wb_view_ops wb_models_view = {
     .hints = hints,
     .open = open,
     .close = close,
-    .draw = draw,
+    .draw = wb_models_draw,
     .act = act,
     .mouse = mouse,
     .poll = poll,

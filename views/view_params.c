@@ -397,22 +397,19 @@ static void mouse(struct wb_view *v, const struct wb_mouse *event)
         wb_heat_mouse(&s->heat, inside, v->desk->theme, rows, v->cols - LIST_COLS - 1);
 }
 
+static bool matches(const void *user, size_t row, const char *text)
+{
+    return strcasestr(map_of(user)->param[row].name, text) != NULL;
+}
+
 static bool search(struct wb_view *v, const char *text, int direction)
 {
     struct params *s = v->state;
-    const struct wb_param_map *m = map_of(v);
-    size_t n = m == NULL ? 0 : m->params, at = s->list.cursor;
+    bool found = wb_table_search(&s->list, wb_table_page(&s->list, v->rows - NOTE_ROWS - 1),
+                                 direction, text, matches, v);
 
-    for (size_t i = direction == 0 ? 0 : 1; n > 0 && i <= n; i++) {
-        size_t row = direction < 0 ? (at + n - i % n) % n : (at + i) % n;
-
-        if (strcasestr(m->param[row].name, text) != NULL) {
-            wb_table_select(&s->list, row, wb_table_page(&s->list, v->rows - NOTE_ROWS - 1));
-            make_heat(v);
-            return true;
-        }
-    }
-    return false;
+    make_heat(v);
+    return found;
 }
 
 static bool poll(struct wb_view *v)

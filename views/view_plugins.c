@@ -290,21 +290,20 @@ static void mouse(struct wb_view *v, const struct wb_mouse *event)
         s->detail = true;
 }
 
+static bool row_matches(const void *user, size_t row, const char *text)
+{
+    const struct plugins *s = user;
+
+    return strcasestr(wb_json_text(s->row[row], "name", ""), text) != NULL ||
+           strcasestr(wb_json_text(s->row[row], "doc", ""), text) != NULL;
+}
+
 static bool search(struct wb_view *v, const char *text, int direction)
 {
     struct plugins *s = v->state;
-    size_t n = s->table.rows, at = s->table.cursor;
 
-    for (size_t i = direction == 0 ? 0 : 1; n > 0 && i <= n; i++) {
-        size_t row = direction < 0 ? (at + n - i % n) % n : (at + i) % n;
-
-        if (strcasestr(wb_json_text(s->row[row], "name", ""), text) != NULL ||
-            strcasestr(wb_json_text(s->row[row], "doc", ""), text) != NULL) {
-            wb_table_select(&s->table, row, wb_table_page(&s->table, v->rows));
-            return true;
-        }
-    }
-    return false;
+    return wb_table_search(&s->table, wb_table_page(&s->table, v->rows), direction, text,
+                           row_matches, s);
 }
 
 static bool poll(struct wb_view *v)

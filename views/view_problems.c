@@ -241,21 +241,20 @@ static void mouse(struct wb_view *v, const struct wb_mouse *event)
         act(v, WB_ACTION_OPEN, 1);
 }
 
+static bool matches(const void *user, size_t row, const char *text)
+{
+    const struct problems *s = user;
+
+    return strcasestr(s->problem[row].text, text) != NULL ||
+           strcasestr(s->problem[row].tensor, text) != NULL;
+}
+
 static bool search(struct wb_view *v, const char *text, int direction)
 {
     struct problems *s = v->state;
-    size_t n = s->count, at = s->table.cursor;
 
-    for (size_t i = direction == 0 ? 0 : 1; n > 0 && i <= n; i++) {
-        size_t row = direction < 0 ? (at + n - i % n) % n : (at + i) % n;
-
-        if (strcasestr(s->problem[row].text, text) != NULL ||
-            strcasestr(s->problem[row].tensor, text) != NULL) {
-            wb_table_select(&s->table, row, wb_table_page(&s->table, v->rows - text_rows(v)));
-            return true;
-        }
-    }
-    return false;
+    return wb_table_search(&s->table, wb_table_page(&s->table, v->rows - text_rows(v)), direction,
+                           text, matches, s);
 }
 
 static bool poll(struct wb_view *v)

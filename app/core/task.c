@@ -47,29 +47,29 @@ struct wb_tasks {
     atomic_bool woken; /* a byte is in the pipe */
 };
 
-static void wake(struct wb_tasks *g)
+static void wake(struct wb_tasks *tasks)
 {
     /* A pipe that is full has something to read already. */
-    if (!atomic_exchange(&g->woken, true) && write(g->pipe[1], "", 1) < 0)
+    if (!atomic_exchange(&tasks->woken, true) && write(tasks->pipe[1], "", 1) < 0)
         return;
 }
 
-static void free_task(struct wb_task *t)
+static void free_task(struct wb_task *task)
 {
-    if (t->free_ctx != NULL)
-        t->free_ctx(t->ctx);
-    free(t->name);
-    free(t);
+    if (task->free_ctx != NULL)
+        task->free_ctx(task->ctx);
+    free(task->name);
+    free(task);
 }
 
 /* Under the lock. */
-static void unlink_task(struct wb_tasks *g, const struct wb_task *t)
+static void unlink_task(struct wb_tasks *tasks, const struct wb_task *task)
 {
-    struct wb_task **at = &g->first;
+    struct wb_task **at = &tasks->first;
 
-    while (*at != t)
+    while (*at != task)
         at = &(*at)->next;
-    *at = t->next;
+    *at = task->next;
 }
 
 /* Choosing what runs. */
@@ -78,42 +78,43 @@ struct counts {
     int waiting, running, urgent, ending; /* urgent: of those running; ending: cancelled ones */
 };
 
-static struct counts count(const struct wb_tasks *g)
+static struct counts count(const struct wb_tasks *tasks)
 {
     struct counts n = { 0 };
 
-    for (const struct wb_task *t = g->first; t != NULL; t = t->next) {
-        bool runs = t->state == WB_TASK_RUNNING, cancelled = atomic_load(&t->cancel);
+    for (const struct wb_task *task = tasks->first; task != NULL; task = task->next) {
+        bool runs = task->state == WB_TASK_RUNNING, cancelled = atomic_load(&task->cancel);
 
-        n.waiting += t->state == WB_TASK_WAITING;
+        n.waiting += task->state == WB_TASK_WAITING;
         n.ending += runs && cancelled;
         n.running += runs && !cancelled;
-        n.urgent += runs && !cancelled && t->urgent;
+        n.urgent += runs && !cancelled && task->urgent;
     }
     return n;
 }
 
 /* The task to run next: the latest urgent one, else the oldest; NULL when none may. Cancelled work
  * on its way out does not hold up an urgent task. */
-static struct wb_task *choose(const struct wb_tasks *g)
+static struct wb_task *choose(const struct wb_tasks *tasks)
 {
-    struct counts n = count(g);
+    struct counts n = count(tasks);
     struct wb_task *urgent = NULL, *oldest = NULL;
 
-    for (struct wb_task *t = g->first; t != NULL; t = t->next) {
-        if (t->state != WB_TASK_WAITING)
+    for (struct wb_task *task = tasks->first; task != NULL; task = task->next) {
+        if (task->state != WB_TASK_WAITING)
             continue;
-        if (t->urgent)
-            urgent = t;
+        if (task->urgent)
+            urgent = task;
         else if (oldest == NULL)
-            oldest = t;
+            oldest = task;
     }
     if (n.ending > ENDING_MAX)
         return NULL;
     if (urgent != NULL)
-        return n.running < g->running_max || (n.urgent == 0 && n.running <= g->running_max) ? urgent
-                                                                                            : NULL;
-    return n.running + n.ending < g->running_max ? oldest : NULL;
+        return n.running < tasks->running_max || (n.urgent == 0 && n.running <= tasks->running_max)
+                   ? urgent
+                   : NULL;
+    return n.running + n.ending < tasks->running_max ? oldest : NULL;
 }
 
 /* Threads. */
@@ -129,55 +130,55 @@ static void lower_priority(void)
 }
 
 /* Called and returns with the lock held. */
-static void run_task(struct wb_tasks *g, struct wb_task *t)
+static void run_task(struct wb_tasks *tasks, struct wb_task *task)
 {
     bool ok, gone;
 
-    t->state = WB_TASK_RUNNING;
-    pthread_mutex_unlock(&g->lock);
-    ok = t->run(t, t->ctx, &t->err);
-    pthread_mutex_lock(&g->lock);
-    gone = t->dropped;
+    task->state = WB_TASK_RUNNING;
+    pthread_mutex_unlock(&tasks->lock);
+    ok = task->run(task, task->ctx, &task->err);
+    pthread_mutex_lock(&tasks->lock);
+    gone = task->dropped;
     if (ok)
-        t->state = WB_TASK_DONE;
+        task->state = WB_TASK_DONE;
     else
-        t->state = t->err.code == WB_ECANCELLED ? WB_TASK_CANCELLED : WB_TASK_FAILED;
+        task->state = task->err.code == WB_ECANCELLED ? WB_TASK_CANCELLED : WB_TASK_FAILED;
     if (gone)
-        unlink_task(g, t);
-    pthread_mutex_unlock(&g->lock);
+        unlink_task(tasks, task);
+    pthread_mutex_unlock(&tasks->lock);
     if (gone)
-        free_task(t);
-    wake(g);
-    pthread_mutex_lock(&g->lock);
+        free_task(task);
+    wake(tasks);
+    pthread_mutex_lock(&tasks->lock);
 }
 
 static void *work(void *arg)
 {
     struct worker *w = arg;
-    struct wb_tasks *g = w->group;
-    struct wb_task *t;
+    struct wb_tasks *tasks = w->group;
+    struct wb_task *task;
 
     lower_priority();
-    pthread_mutex_lock(&g->lock);
-    while ((t = choose(g)) != NULL)
-        run_task(g, t);
-    w->next = g->over;
-    g->over = w;
-    g->workers--;
-    pthread_cond_broadcast(&g->ended);
-    pthread_mutex_unlock(&g->lock);
+    pthread_mutex_lock(&tasks->lock);
+    while ((task = choose(tasks)) != NULL)
+        run_task(tasks, task);
+    w->next = tasks->over;
+    tasks->over = w;
+    tasks->workers--;
+    pthread_cond_broadcast(&tasks->ended);
+    pthread_mutex_unlock(&tasks->lock);
     return NULL;
 }
 
 /* Join threads that ended: all of them, or those that would not keep the caller waiting. */
-static void join_ended(struct wb_tasks *g, bool all)
+static void join_ended(struct wb_tasks *tasks, bool all)
 {
     struct worker *w, *next, *left = NULL;
 
-    pthread_mutex_lock(&g->lock);
-    w = g->over;
-    g->over = NULL;
-    pthread_mutex_unlock(&g->lock);
+    pthread_mutex_lock(&tasks->lock);
+    w = tasks->over;
+    tasks->over = NULL;
+    pthread_mutex_unlock(&tasks->lock);
     for (; w != NULL; w = next) {
         next = w->next;
         if (all ? pthread_join(w->thread, NULL) == 0 : pthread_tryjoin_np(w->thread, NULL) == 0) {
@@ -187,17 +188,17 @@ static void join_ended(struct wb_tasks *g, bool all)
             left = w;
         }
     }
-    pthread_mutex_lock(&g->lock);
+    pthread_mutex_lock(&tasks->lock);
     for (w = left; w != NULL; w = next) {
         next = w->next;
-        w->next = g->over;
-        g->over = w;
+        w->next = tasks->over;
+        tasks->over = w;
     }
-    pthread_mutex_unlock(&g->lock);
+    pthread_mutex_unlock(&tasks->lock);
 }
 
 /* Under the lock: the handle is written before the thread can end. */
-static bool add_worker(struct wb_tasks *g)
+static bool add_worker(struct wb_tasks *tasks)
 {
     struct worker *w = calloc(1, sizeof *w);
     sigset_t all, old;
@@ -205,7 +206,7 @@ static bool add_worker(struct wb_tasks *g)
 
     if (w == NULL)
         return false;
-    w->group = g;
+    w->group = tasks;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     failed = pthread_create(&w->thread, NULL, work, w);
@@ -214,7 +215,7 @@ static bool add_worker(struct wb_tasks *g)
         free(w);
         return false;
     }
-    g->workers++;
+    tasks->workers++;
     return true;
 }
 
@@ -222,206 +223,214 @@ static bool add_worker(struct wb_tasks *g)
 
 struct wb_tasks *wb_tasks_new(int running_max, struct wb_err *err)
 {
-    struct wb_tasks *g = calloc(1, sizeof *g);
+    struct wb_tasks *tasks = calloc(1, sizeof *tasks);
 
-    if (g == NULL) {
+    if (tasks == NULL) {
         wb_fail(err, WB_ENOMEM, "no memory for background work");
         return NULL;
     }
-    if (pipe2(g->pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
+    if (pipe2(tasks->pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
         wb_fail_errno(err, "a pipe for background work");
-        free(g);
+        free(tasks);
         return NULL;
     }
-    pthread_mutex_init(&g->lock, NULL);
-    pthread_cond_init(&g->ended, NULL);
-    g->running_max = running_max < 1 ? 1 : running_max;
-    return g;
+    pthread_mutex_init(&tasks->lock, NULL);
+    pthread_cond_init(&tasks->ended, NULL);
+    tasks->running_max = running_max < 1 ? 1 : running_max;
+    return tasks;
 }
 
-void wb_tasks_free(struct wb_tasks *g)
+void wb_tasks_free(struct wb_tasks *tasks)
 {
-    struct wb_task *t, *next;
+    struct wb_task *task, *next;
 
-    if (g == NULL)
+    if (tasks == NULL)
         return;
-    pthread_mutex_lock(&g->lock);
-    for (t = g->first; t != NULL; t = t->next) {
-        atomic_store(&t->cancel, true);
-        if (t->state == WB_TASK_WAITING)
-            t->state = WB_TASK_CANCELLED;
+    pthread_mutex_lock(&tasks->lock);
+    for (task = tasks->first; task != NULL; task = task->next) {
+        atomic_store(&task->cancel, true);
+        if (task->state == WB_TASK_WAITING)
+            task->state = WB_TASK_CANCELLED;
     }
-    while (g->workers > 0)
-        pthread_cond_wait(&g->ended, &g->lock);
-    pthread_mutex_unlock(&g->lock);
-    join_ended(g, true);
-    for (t = g->first; t != NULL; t = next) {
-        next = t->next;
-        free_task(t);
+    while (tasks->workers > 0)
+        pthread_cond_wait(&tasks->ended, &tasks->lock);
+    pthread_mutex_unlock(&tasks->lock);
+    join_ended(tasks, true);
+    for (task = tasks->first; task != NULL; task = next) {
+        next = task->next;
+        free_task(task);
     }
-    pthread_cond_destroy(&g->ended);
-    pthread_mutex_destroy(&g->lock);
-    close(g->pipe[0]);
-    close(g->pipe[1]);
-    free(g);
+    pthread_cond_destroy(&tasks->ended);
+    pthread_mutex_destroy(&tasks->lock);
+    close(tasks->pipe[0]);
+    close(tasks->pipe[1]);
+    free(tasks);
 }
 
-int wb_tasks_fd(const struct wb_tasks *g)
+int wb_tasks_fd(const struct wb_tasks *tasks)
 {
-    return g->pipe[0];
+    return tasks->pipe[0];
 }
 
-void wb_tasks_drain(struct wb_tasks *g)
+void wb_tasks_drain(struct wb_tasks *tasks)
 {
     char byte[16];
 
-    while (read(g->pipe[0], byte, sizeof byte) > 0)
+    while (read(tasks->pipe[0], byte, sizeof byte) > 0)
         continue;
     /* Behind the read: a wake in between writes no byte, but it belongs to what is looked at now. */
-    atomic_store(&g->woken, false);
+    atomic_store(&tasks->woken, false);
 }
 
-int wb_tasks_busy(struct wb_tasks *g)
+int wb_tasks_busy(struct wb_tasks *tasks)
 {
     struct counts n;
 
-    pthread_mutex_lock(&g->lock);
-    n = count(g);
-    pthread_mutex_unlock(&g->lock);
+    pthread_mutex_lock(&tasks->lock);
+    n = count(tasks);
+    pthread_mutex_unlock(&tasks->lock);
     return n.waiting + n.running + n.ending;
 }
 
 /* Tasks. */
 
-static struct wb_task *make(struct wb_tasks *g, const char *name, bool urgent,
+static struct wb_task *make(struct wb_tasks *tasks, const char *name, bool urgent,
                             bool (*run)(struct wb_task *task, void *ctx, struct wb_err *err),
                             void *ctx, void (*free_ctx)(void *ctx), struct wb_err *err)
 {
-    struct wb_task *t = calloc(1, sizeof *t);
+    struct wb_task *task = calloc(1, sizeof *task);
     char *copy = strdup(name);
 
-    if (t == NULL || copy == NULL) {
-        free(t);
+    if (task == NULL || copy == NULL) {
+        free(task);
         free(copy);
         if (free_ctx != NULL)
             free_ctx(ctx);
         wb_fail(err, WB_ENOMEM, "no memory for a task");
         return NULL;
     }
-    t->group = g;
-    t->name = copy;
-    t->urgent = urgent;
-    t->run = run;
-    t->ctx = ctx;
-    t->free_ctx = free_ctx;
-    return t;
+    task->group = tasks;
+    task->name = copy;
+    task->urgent = urgent;
+    task->run = run;
+    task->ctx = ctx;
+    task->free_ctx = free_ctx;
+    return task;
 }
 
-static struct wb_task *start(struct wb_tasks *g, struct wb_task *t, struct wb_err *err)
+static struct wb_task *start(struct wb_tasks *tasks, struct wb_task *task, struct wb_err *err)
 {
-    struct wb_task **end = &g->first;
+    struct wb_task **end = &tasks->first;
     bool ok = true;
 
-    if (t == NULL)
+    if (task == NULL)
         return NULL;
-    join_ended(g, false);
-    pthread_mutex_lock(&g->lock);
+    join_ended(tasks, false);
+    pthread_mutex_lock(&tasks->lock);
     while (*end != NULL)
         end = &(*end)->next;
-    *end = t;
-    if (choose(g) != NULL)
-        ok = add_worker(g) || g->workers > 0;
+    *end = task;
+    if (choose(tasks) != NULL)
+        ok = add_worker(tasks) || tasks->workers > 0;
     if (!ok)
         *end = NULL;
-    pthread_mutex_unlock(&g->lock);
+    pthread_mutex_unlock(&tasks->lock);
     if (ok)
-        return t;
-    free_task(t);
+        return task;
+    free_task(task);
     wb_fail(err, WB_ENOMEM, "no thread for a task");
     return NULL;
 }
 
-struct wb_task *wb_task_start(struct wb_tasks *g, const char *name,
+struct wb_task *wb_task_start(struct wb_tasks *tasks, const char *name,
                               bool (*run)(struct wb_task *task, void *ctx, struct wb_err *err),
                               void *ctx, void (*free_ctx)(void *ctx), struct wb_err *err)
 {
-    return start(g, make(g, name, false, run, ctx, free_ctx, err), err);
+    return start(tasks, make(tasks, name, false, run, ctx, free_ctx, err), err);
 }
 
-struct wb_task *wb_task_start_urgent(struct wb_tasks *g, const char *name,
+struct wb_task *wb_task_start_urgent(struct wb_tasks *tasks, const char *name,
                                      bool (*run)(struct wb_task *task, void *ctx,
                                                  struct wb_err *err),
                                      void *ctx, void (*free_ctx)(void *ctx), struct wb_err *err)
 {
-    return start(g, make(g, name, true, run, ctx, free_ctx, err), err);
+    return start(tasks, make(tasks, name, true, run, ctx, free_ctx, err), err);
 }
 
-const char *wb_task_name(const struct wb_task *t)
+const char *wb_task_name(const struct wb_task *task)
 {
-    return t->name;
+    return task->name;
 }
 
-enum wb_task_state wb_task_poll(struct wb_task *t, struct wb_err *err)
+enum wb_task_state wb_task_poll(struct wb_task *task, struct wb_err *err)
 {
     enum wb_task_state state;
 
-    pthread_mutex_lock(&t->group->lock);
-    state = t->state;
+    pthread_mutex_lock(&task->group->lock);
+    state = task->state;
     if (err != NULL && (state == WB_TASK_FAILED || state == WB_TASK_CANCELLED))
-        *err = t->err;
-    pthread_mutex_unlock(&t->group->lock);
+        *err = task->err;
+    pthread_mutex_unlock(&task->group->lock);
     return state;
 }
 
 /* Under the lock. Urgent work that waits need not wait for the cancelled one to end. */
-static void cancel(struct wb_task *t)
+static void cancel(struct wb_task *task)
 {
-    atomic_store(&t->cancel, true);
-    if (t->state == WB_TASK_WAITING) {
-        t->state = WB_TASK_CANCELLED;
-        wb_fail(&t->err, WB_ECANCELLED, "cancelled");
+    atomic_store(&task->cancel, true);
+    if (task->state == WB_TASK_WAITING) {
+        task->state = WB_TASK_CANCELLED;
+        wb_fail(&task->err, WB_ECANCELLED, "cancelled");
     }
-    if (choose(t->group) != NULL)
-        add_worker(t->group);
+    if (choose(task->group) != NULL)
+        add_worker(task->group);
 }
 
-void wb_task_cancel(struct wb_task *t)
+void wb_task_cancel(struct wb_task *task)
 {
-    pthread_mutex_lock(&t->group->lock);
-    cancel(t);
-    pthread_mutex_unlock(&t->group->lock);
+    pthread_mutex_lock(&task->group->lock);
+    cancel(task);
+    pthread_mutex_unlock(&task->group->lock);
 }
 
-void wb_task_drop(struct wb_task *t)
+void wb_task_drop(struct wb_task *task)
 {
-    struct wb_tasks *g;
+    struct wb_tasks *tasks;
     bool over;
 
-    if (t == NULL)
+    if (task == NULL)
         return;
-    g = t->group;
-    pthread_mutex_lock(&g->lock);
-    cancel(t);
-    over = t->state != WB_TASK_RUNNING;
-    t->dropped = true;
+    tasks = task->group;
+    pthread_mutex_lock(&tasks->lock);
+    cancel(task);
+    over = task->state != WB_TASK_RUNNING;
+    task->dropped = true;
     if (over)
-        unlink_task(g, t);
-    pthread_mutex_unlock(&g->lock);
+        unlink_task(tasks, task);
+    pthread_mutex_unlock(&tasks->lock);
     if (over)
-        free_task(t);
+        free_task(task);
 }
 
-const atomic_bool *wb_task_cancel_flag(const struct wb_task *t)
+const atomic_bool *wb_task_cancel_flag(const struct wb_task *task)
 {
-    return &t->cancel;
+    return &task->cancel;
 }
 
-bool wb_task_cancelled(const struct wb_task *t)
+bool wb_task_cancelled(const struct wb_task *task)
 {
-    return atomic_load_explicit(&t->cancel, memory_order_relaxed);
+    return atomic_load_explicit(&task->cancel, memory_order_relaxed);
 }
 
-void wb_task_report(struct wb_task *t)
+void wb_task_report(struct wb_task *task)
 {
-    wake(t->group);
+    wake(task->group);
+}
+
+bool wb_task_ended(struct wb_task *task, bool *done, struct wb_err *err)
+{
+    enum wb_task_state state = task == NULL ? WB_TASK_RUNNING : wb_task_poll(task, err);
+
+    *done = state == WB_TASK_DONE;
+    return state != WB_TASK_WAITING && state != WB_TASK_RUNNING;
 }

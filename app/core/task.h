@@ -53,6 +53,8 @@ const char *wb_task_name(const struct wb_task *task); /* borrowed */
 /* Never blocks for long. err (may be NULL) is filled when it failed or was cancelled. Once it is
  * done, failed or cancelled, ctx belongs to the caller's thread. */
 enum wb_task_state wb_task_poll(struct wb_task *task, struct wb_err *err);
+/* Has it ended? *done tells whether well; err (may be NULL) as for poll. NULL has not. */
+bool wb_task_ended(struct wb_task *task, bool *done, struct wb_err *err);
 /* Sets the flag; a task that waits is cancelled at once. */
 void wb_task_cancel(struct wb_task *task);
 /* Gives the handle back, never blocks: a task that still runs is cancelled and frees its context

@@ -150,7 +150,7 @@ void wb_measure_gram(const struct wb_drain *d, struct wb_drain_state *s, size_t 
 {
     const struct wb_kernels *k = wb_kernels();
     size_t operands = d->held->node->n_in, at = 0;
-    float *chunk = (float *)(s->columns + pairs(operands));
+    float *chunk = (void *)(s->columns + pairs(operands));
 
     memcpy(chunk + s->count * WB_CHUNK, x, n * sizeof *x);
     if (++s->count < operands)

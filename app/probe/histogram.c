@@ -26,10 +26,15 @@ struct request {
 /* node is moved. */
 static void ask(struct request *r, struct wb_node *node, double *value)
 {
-    if (node == NULL)
+    struct wb_target *target = &r->target[r->targets];
+
+    if (node == NULL) {
         r->failed = true;
-    else
-        r->target[r->targets++] = (struct wb_target){ .node = node, .value = value };
+        return;
+    }
+    *target = (struct wb_target){ .node = node };
+    target->value = value;
+    r->targets++;
 }
 
 /* The range is given, or follows from the largest magnitude, which is worked out first. */
@@ -87,8 +92,8 @@ static bool ask_dead(struct request *r)
     for (int k = 0; k < 2; k++) {
         struct wb_node *of = k == 0 ? r->finite : r->node;
 
-        r->row[k] = calloc(rows, sizeof(double));
-        r->column[k] = calloc(columns, sizeof(double));
+        r->row[k] = calloc(rows + 1, sizeof(double));
+        r->column[k] = calloc(columns + 1, sizeof(double));
         if (r->row[k] == NULL || r->column[k] == NULL)
             return wb_fail(r->err, WB_ENOMEM, "no memory for %zu rows and %zu columns", rows,
                            columns);
@@ -127,10 +132,10 @@ static void fill(const struct wb_eval *how, const struct request *r, struct wb_h
         .count = r->stats[COUNT],
         .stats = wb_weight_figures(r->stats),
         .sampled = how->sample,
-        .has_dead = r->row[0] != NULL,
     };
     memcpy(out->bin, r->bin, a->bins * sizeof *out->bin);
-    if (out->has_dead) {
+    if (r->row[0] != NULL && r->row[1] != NULL && r->column[0] != NULL && r->column[1] != NULL) {
+        out->has_dead = true;
         list_dead(&out->row, rows_of(r->node), r->row);
         list_dead(&out->column, columns_of(r->node), r->column);
     }
@@ -262,7 +267,7 @@ bool wb_slice_values(const struct wb_eval *how, struct wb_node *node, const stru
 {
     struct picker p = { .slice = *slice, .columns = columns_of(node), .value = value };
     struct wb_sink sink = { .ctx = &p, .put = picker_put, .done = picker_done };
-    struct wb_target target = { .value = value };
+    struct wb_target target = { .node = node, .write = true, .dtype = WB_DTYPE_F32 };
     struct wb_eval all = *how;
     struct wb_node *view;
     bool ok;
@@ -275,14 +280,13 @@ bool wb_slice_values(const struct wb_eval *how, struct wb_node *node, const stru
         return false;
     if (slice->row_first == slice->row_last || slice->column_first == slice->column_last)
         return true;
-    if (wb_node_source_name(node) == NULL || wb_node_domain(node) != WB_STREAM) {
-        target = (struct wb_target){ .node = node, .write = true, .dtype = WB_DTYPE_F32 };
+    if (wb_node_source_name(node) == NULL || wb_node_domain(node) != WB_STREAM)
         return wb_evaluate(&all, &target, 1, &sink, err);
-    }
     view = view_of(node, slice, err);
     if (view == NULL)
         return false;
-    target.node = view;
+    target = (struct wb_target){ .node = view };
+    target.value = value;
     ok = wb_evaluate(&all, &target, 1, NULL, err);
     wb_node_unref(view);
     return ok;

@@ -52,11 +52,15 @@ static double cost(const struct wb_preview *p, size_t i, bool sample)
 
 static void ask(struct slice *s, size_t group, struct wb_node *node, double *value)
 {
-    if (node == NULL)
+    struct wb_target *target = &s->target[s->targets];
+
+    if (node == NULL) {
         s->failed = true;
-    else
-        s->target[s->targets++] =
-            (struct wb_target){ .node = node, .group = group, .value = value };
+        return;
+    }
+    *target = (struct wb_target){ .node = node, .group = group };
+    target->value = value;
+    s->targets++;
 }
 
 static struct wb_node *binary(struct slice *s, enum wb_binary op, struct wb_node *a,
@@ -291,7 +295,7 @@ static bool round_of(struct run *r, bool sample)
 
 bool wb_preview_run(struct wb_preview *p, const struct wb_preview_how *how, struct wb_err *err)
 {
-    struct wb_err own;
+    struct wb_err own = { .code = WB_OK };
     struct run r = { .p = p, .how = how, .err = err != NULL ? err : &own };
 
     for (size_t i = 0; i <= p->tensors; i++)
