@@ -9,13 +9,11 @@
 
 #include <cmocka.h>
 
-#include <regex.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "app/core/io.h"
 #include "tests/tui/desk_state.h"
+#include "tests/tui/golden_screen.h"
 #include "tests/unit/screen.h"
 #include "views/screens.h"
 
@@ -35,62 +33,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- screens as text ---- */
-
-/* What depends on the clock, on the machine or on how many threads there are. */
-static const struct {
-    const char *pattern, *instead;
-} masks[] = {
-    { " *exact in [0-9.]+ .?s", " exact in ~" },
-    { "started [0-9:]+ .*", "started ~" },
-    { " (is written: .*) in [0-9.]+ .?s", " is written in ~" },
-    { "   (--|[0-9.]+ .?B)/s .*", "   rate ~" },
-    { "memory about .*", "memory about ~" },
-    { "peak .*", "peak ~" },
-    { "[0-9][0-9]:[0-9][0-9]:[0-9][0-9]", "hh:mm:ss" },
-    { "/tmp/wb-view-[A-Za-z0-9]+", "/tmp/wb-view-XXXXXX" },
-    { "[0-9.]+ .?B  weightbench\\.json", "~ weightbench.json" }, /* holds times */
-    { " +$", "" },
-};
-
-#define MASKS (sizeof masks / sizeof masks[0])
-#define LINE_MAX_BYTES 4000
-
-static void mask_line(char *line, const regex_t *re)
-{
-    char out[LINE_MAX_BYTES];
-    regmatch_t at;
-
-    for (size_t i = 0; i < MASKS; i++)
-        if (regexec(&re[i], line, 1, &at, 0) == 0) {
-            snprintf(out, sizeof out, "%.*s%s%s", (int)at.rm_so, line, masks[i].instead,
-                     line + at.rm_eo);
-            memcpy(line, out, sizeof out);
-        }
-}
-
-/* What the screen shows, masked; owned by the caller. */
-static char *screen_text(void)
-{
-    struct wb_str raw = { 0 }, out = { 0 };
-    regex_t re[MASKS];
-
-    for (size_t i = 0; i < MASKS; i++)
-        assert_int_equal(regcomp(&re[i], masks[i].pattern, REG_EXTENDED), 0);
-    wb_surface_dump(&fixture.frame->surface, &fixture.frame->theme, false, &raw);
-    for (const char *line = raw.text; *line != '\0'; line += strcspn(line, "\n") + 1) {
-        char copy[LINE_MAX_BYTES];
-
-        snprintf(copy, sizeof copy, "%.*s", (int)strcspn(line, "\n"), line);
-        mask_line(copy, re);
-        wb_str_printf(&out, "%s\n", copy);
-    }
-    for (size_t i = 0; i < MASKS; i++)
-        regfree(&re[i]);
-    wb_str_free(&raw);
-    return out.text;
-}
-
 static void is_sound(void)
 {
     struct screen s = { .surface = fixture.frame->surface, .theme = fixture.frame->theme };
@@ -100,27 +42,15 @@ static void is_sound(void)
 
 static bool matches_file(const char *name)
 {
-    char path[200], *text = screen_text(), *expected;
-    const char *golden = getenv("WB_GOLDEN");
-    struct wb_err err;
-    bool same = true;
+    struct wb_str dump = { 0 };
+    bool same;
 
     is_sound();
-    snprintf(path, sizeof path, "tests/data/screens/ui-%s-%dx%d.txt", name, fixture.cols,
-             fixture.rows);
-    if (golden != NULL && golden[0] == '1') {
-        if (!wb_write_file(path, text, strlen(text), &err))
-            fail_msg("%s", err.msg);
-    } else {
-        expected = wb_read_file(path, 1 << 20, NULL, &err);
-        if (expected == NULL)
-            fail_msg("%s; write it with WB_GOLDEN=1 and read it", err.msg);
-        same = strcmp(text, expected) == 0;
-        if (!same)
-            print_error("%s is now:\n%s", path, text);
-        free(expected);
-    }
-    free(text);
+    wb_surface_dump(&fixture.frame->surface, &fixture.frame->theme, false, &dump);
+    same = golden_screen_is(dump.text, name, fixture.rows, fixture.cols);
+    if (!same)
+        print_error("ui-%s at %dx%d is now:\n%s", name, fixture.cols, fixture.rows, dump.text);
+    wb_str_free(&dump);
     return same;
 }
 
