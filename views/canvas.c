@@ -238,3 +238,29 @@ void wb_canvas_cursor(struct wb_canvas *cv, int row, int col)
     cv->surface->cursor_row = cv->row + row;
     cv->surface->cursor_col = cv->col + col;
 }
+
+int wb_canvas_wrap(struct wb_canvas *cv, int row, int col, enum wb_style style, const char *text)
+{
+    int at = col;
+
+    while (*text != '\0' && row < cv->rows) {
+        size_t n = strcspn(text, " \n");
+        char word[200];
+        int width;
+
+        snprintf(word, sizeof word, "%.*s", (int)n, text);
+        width = wb_text_width(word);
+        if (at > col && at + width >= cv->cols) {
+            row++;
+            at = col;
+        }
+        wb_canvas_text(cv, row, at, style, word);
+        at += width + 1;
+        if (text[n] == '\n') {
+            row++;
+            at = col;
+        }
+        text += n + (text[n] != '\0');
+    }
+    return row + 1;
+}

@@ -59,6 +59,8 @@ int wb_canvas_printf(struct wb_canvas *cv, int row, int col, enum wb_style style
 enum wb_align { WB_ALIGN_LEFT, WB_ALIGN_RIGHT, WB_ALIGN_TEXT /* left; cut at the end */ };
 void wb_canvas_fit(struct wb_canvas *cv, int row, int col, int width, enum wb_align align,
                    enum wb_style style, const char *text);
+/* Over as many rows as it takes, broken at blanks and line ends; gives the row after the last. */
+int wb_canvas_wrap(struct wb_canvas *cv, int row, int col, enum wb_style style, const char *text);
 /* The same glyphs in another style: `cols` cells, -1 to the edge. Colours of cells are dropped. */
 void wb_canvas_restyle(struct wb_canvas *cv, int row, int col, int cols, enum wb_style style);
 /* Add attributes to cells, keep their colours. */

@@ -13,6 +13,7 @@
 #include "views/frame.h"
 
 #define ARGUMENTS_MAX 8
+#define THREADS_MAX 1024
 
 /* Models */
 
@@ -205,6 +206,18 @@ static bool set_switch(const char *value, bool *on, struct wb_err *err)
     return *on || strcmp(value, "off") == 0 || wb_fail(err, WB_EARG, "on or off, not '%s'", value);
 }
 
+static bool set_threads(const char *value, int *threads, struct wb_err *err)
+{
+    char *end;
+    long n = strtol(value, &end, 10);
+
+    if (*end != '\0' || n < 1 || n > THREADS_MAX)
+        return wb_fail(err, WB_EARG, "threads is a number from 1 to %d, not '%s'", THREADS_MAX,
+                       value);
+    *threads = (int)n;
+    return true;
+}
+
 static bool run_set(struct wb_frame *f, int argc, char **argv, struct wb_err *err)
 {
     struct wb_desk_options *o = &f->desk->options;
@@ -226,12 +239,8 @@ static bool run_set(struct wb_frame *f, int argc, char **argv, struct wb_err *er
     }
     if (strcmp(name, "memory") == 0)
         return wb_parse_bytes(value, &o->memory_bytes, err);
-    if (strcmp(name, "threads") == 0) {
-        o->threads = atoi(value);
-        return o->threads > 0 && o->threads <= 1024
-                   ? true
-                   : wb_fail(err, WB_EARG, "threads is a number from 1 on, not '%s'", value);
-    }
+    if (strcmp(name, "threads") == 0)
+        return set_threads(value, &o->threads, err);
     if (strncmp(name, "style.", 6) == 0)
         return wb_theme_set(&f->theme, name + 6, value, err);
     return wb_fail(err, WB_EARG,

@@ -242,8 +242,8 @@ static void draw_help(const struct wb_complete *c, struct wb_canvas *menu, int r
     int width = count_text(c, count, sizeof count);
 
     wb_canvas_fill(menu, row, 0, 1, -1, WB_STYLE_STATUS, ' ');
-    wb_canvas_fit(menu, row, 1, menu->cols - 1 - width, WB_ALIGN_LEFT, WB_STYLE_STATUS, one->doc);
-    wb_canvas_text(menu, row, menu->cols - width, WB_STYLE_STATUS, count);
+    wb_canvas_fit(menu, row, 1, menu->cols - 2 - width, WB_ALIGN_LEFT, WB_STYLE_STATUS, one->doc);
+    wb_canvas_text(menu, row, menu->cols - 1 - width, WB_STYLE_STATUS, count);
 }
 
 void wb_complete_draw(const struct wb_complete *c, struct wb_canvas *cv, int row, int col,
@@ -264,7 +264,7 @@ void wb_complete_draw(const struct wb_complete *c, struct wb_canvas *cv, int row
     if (rows < 1)
         return;
     measure(c, &text, &kind);
-    doc = wb_text_width(wb_complete_selected(c)->doc) + 1 + count_text(c, count, sizeof count);
+    doc = wb_text_width(wb_complete_selected(c)->doc) + 2 + count_text(c, count, sizeof count);
     width = text + (kind > 0 ? kind + 2 : 0) + 2;
     width = doc > width ? doc : width;
     width = width < cv->cols ? width : cv->cols;

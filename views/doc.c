@@ -323,6 +323,8 @@ bool wb_doc_load(struct wb_doc *d, const char *path, struct wb_err *err)
 
     if (text != NULL && copy == NULL)
         wb_fail(err, WB_ENOMEM, "no memory to open a pipeline");
+    if (ok && memchr(text, '\0', n) != NULL)
+        ok = wb_fail(err, WB_EFORMAT, "%s is no script: it has bytes that no text has", path);
     d->path = copy; /* the name that errors of the script begin with */
     ok = ok && wb_doc_set_text(d, text, n, err);
     if (!ok)

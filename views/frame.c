@@ -197,6 +197,8 @@ static void search(struct wb_frame *f, const char *text, int direction)
 
     if (v->ops->search == NULL)
         wb_desk_say(f->desk, WB_MESSAGE_NOTE, "there is nothing to search in here");
+    else if (text[0] == '\0' && direction != 0)
+        wb_desk_say(f->desk, WB_MESSAGE_NOTE, "nothing was searched for so far; / begins");
     else if (text[0] == '\0' || v->ops->search(v, text, direction))
         wb_messages_dismiss(&f->desk->messages);
     else
@@ -243,10 +245,12 @@ static void cancel(struct wb_frame *f)
 {
     struct wb_view *v = wb_frame_view(f);
 
-    if (v->ops->busy != NULL && v->ops->busy(v) && wb_view_handles(v->ops, WB_ACTION_CANCEL))
+    if (v->ops->busy != NULL && v->ops->busy(v) && wb_view_handles(v->ops, WB_ACTION_CANCEL)) {
+        wb_desk_say(f->desk, WB_MESSAGE_NOTE, "cancelling");
         v->ops->act(v, WB_ACTION_CANCEL, 1);
-    else
+    } else {
         wb_desk_say(f->desk, WB_MESSAGE_NOTE, "nothing is at work here; Q quits");
+    }
 }
 
 static bool frame_act(struct wb_frame *f, enum wb_action action)
@@ -326,6 +330,13 @@ static bool digit(struct wb_frame *f, struct wb_key key)
     return true;
 }
 
+/* At an end, or with one pane, these need no words. */
+static bool is_move(enum wb_action action)
+{
+    return action == WB_ACTION_BACK ||
+           (action >= WB_ACTION_UP && action <= WB_ACTION_PANE_PREVIOUS);
+}
+
 static void plain_key(struct wb_frame *f, struct wb_key key)
 {
     struct wb_view *v = wb_frame_view(f);
@@ -337,9 +348,10 @@ static void plain_key(struct wb_frame *f, struct wb_key key)
         return;
     f->count = 0;
     f->count_until = 0;
-    if (action != WB_ACTION_NONE)
-        wb_frame_act(f, action, count);
-    else if (key.code != WB_KEY_ESC)
+    if (action != WB_ACTION_NONE && !wb_frame_act(f, action, count) && !is_move(action))
+        wb_desk_say(f->desk, WB_MESSAGE_NOTE, "%s (%s) has nothing to act on here",
+                    wb_key_name(key, name, sizeof name), wb_action_info(action)->name);
+    else if (action == WB_ACTION_NONE && key.code != WB_KEY_ESC)
         wb_desk_say(f->desk, WB_MESSAGE_NOTE, "%s does nothing here; ? lists the keys",
                     wb_key_name(key, name, sizeof name));
 }

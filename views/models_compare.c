@@ -97,8 +97,12 @@ void wb_models_want_exact(struct wb_view *v)
         wb_desk_say(v->desk, WB_MESSAGE_NOTE, "there is no model of these shapes to compare with");
         return;
     }
-    if (c->exact_task != NULL || c->exact_known)
+    if (c->exact_task != NULL || c->exact_known) {
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE,
+                    c->exact_known ? "they are compared, byte for byte"
+                                   : "they are being compared");
         return;
+    }
     ctx = calloc(1, sizeof *ctx);
     if (ctx == NULL)
         return;

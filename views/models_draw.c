@@ -100,7 +100,7 @@ static void draw_detail(const struct wb_view *v, struct wb_canvas *cv)
             &inner, row++, 1, WB_STYLE_TEXT, "path    %s",
             wb_text_fit(text, sizeof text, m->path, inner.cols - 10, inner.theme->ascii));
     if (m->model == NULL) {
-        wb_canvas_text(&inner, row, 1, m->opening ? WB_STYLE_DIM : WB_STYLE_ERROR,
+        wb_canvas_wrap(&inner, row, 1, m->opening ? WB_STYLE_DIM : WB_STYLE_ERROR,
                        m->opening ? "opening" : m->err.msg);
         return;
     }

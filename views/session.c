@@ -127,7 +127,8 @@ void wb_session_keep(struct wb_session *s, struct wb_frame *f, bool now)
     struct wb_err err;
     char *text;
 
-    if (s->path == NULL || (!now && wb_now_seconds() - s->looked_at < LOOK_SECONDS))
+    s->due = s->path != NULL && !now && wb_now_seconds() - s->looked_at < LOOK_SECONDS;
+    if (s->path == NULL || s->due)
         return;
     s->looked_at = wb_now_seconds();
     text = session_text(f);
@@ -142,6 +143,13 @@ void wb_session_keep(struct wb_session *s, struct wb_frame *f, bool now)
     }
     free(s->kept);
     s->kept = text;
+}
+
+int wb_session_timeout_ms(const struct wb_session *s)
+{
+    double left = s->looked_at + LOOK_SECONDS - wb_now_seconds();
+
+    return !s->due ? -1 : left <= 0 ? 0 : (int)(left * 1000) + 1;
 }
 
 /* Reading */
@@ -204,9 +212,9 @@ static void restore_pipeline(struct wb_doc *d, const cJSON *item)
 
     if (path != NULL)
         ok = wb_doc_load(d, path, &err);
-    if (ok && text != NULL)
-        ok = wb_doc_restore_text(d, text, &err);
     if (!ok)
+        wb_desk_say(d->desk, WB_MESSAGE_WARNING, "the pipeline of the last session: %s", err.msg);
+    if (text != NULL && !wb_doc_restore_text(d, text, &err)) /* also when its file is gone */
         wb_desk_say(d->desk, WB_MESSAGE_WARNING, "the pipeline of the last session: %s", err.msg);
     restore_settings(d, cJSON_GetObjectItemCaseSensitive(item, "settings"));
     restore_knobs(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(item, "turned"), 0), &d->now);

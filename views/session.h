@@ -15,6 +15,7 @@ struct wb_session {
     char *path;       /* owned; NULL: nothing is kept */
     char *kept;       /* the text written last; owned */
     double looked_at; /* wb_now_seconds */
+    bool due;         /* something may have changed since */
 };
 
 /* keep false: a session that does nothing. */
@@ -25,5 +26,7 @@ void wb_session_free(struct wb_session *s);
 bool wb_session_restore(struct wb_session *s, struct wb_frame *f);
 /* Write the file when something changed; `now`: even if the last look was just before. */
 void wb_session_keep(struct wb_session *s, struct wb_frame *f, bool now);
+/* Milliseconds until wb_session_keep should look again; -1: nothing happened since it did. */
+int wb_session_timeout_ms(const struct wb_session *s);
 
 #endif

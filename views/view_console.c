@@ -197,7 +197,7 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
     case WB_ACTION_COPY:
         if (s->count > 0)
             wb_desk_copy(v->desk, s->ring[(s->first + s->count - 1 - s->back) % LINES_MAX].text);
-        return true;
+        return s->count > 0;
     case WB_ACTION_UP:
     case WB_ACTION_DOWN:
         scroll(v, action == WB_ACTION_UP ? count : -count);

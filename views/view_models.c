@@ -237,7 +237,10 @@ static bool act_on_model(struct wb_view *v, enum wb_action action, struct wb_des
         wb_desk_ask(v->desk, v, WB_ASK_TEXT, "Rename to: ", m->name, answer_rename);
         return true;
     case WB_ACTION_MODEL_RELOAD:
+        if (m->path == NULL)
+            return false;
         wb_desk_reload(v->desk, m->id);
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE, "%s is read anew", m->name);
         return true;
     case WB_ACTION_COPY:
         wb_desk_copy(v->desk, m->path == NULL ? m->name : m->path);
@@ -382,8 +385,7 @@ static bool open(struct wb_view *v, struct wb_err *err)
                            .marked = model_marked,
                            .user = v,
                            .sort = -1,
-                           .empty = "No model is open. o opens one: a directory, a .safetensors "
-                                    "file, or a name in the hub cache." };
+                           .empty = "No model is open: o opens a directory, a file, a name in the hub." };
     s->seen = v->desk->version - 1;
     return true;
 }

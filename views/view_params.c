@@ -297,8 +297,11 @@ static void go_step(struct wb_view *v, int by)
     const struct wb_script *script = wb_doc_good(v->desk->doc);
     long n = script == NULL ? 0 : (long)script->steps, step = (long)s->step + by;
 
-    if (n == 0)
+    if (n < 2) {
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE,
+                    n == 0 ? "there is no step" : "there is no other step");
         return;
+    }
     s->step = (size_t)(((step % n) + n) % n);
     wb_doc_want_map(v->desk->doc, s->step);
 }
@@ -344,6 +347,8 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
         s->on_map = !s->on_map;
         return true;
     case WB_ACTION_OPEN:
+        if (p == NULL)
+            return false;
         if (!s->on_map)
             s->on_map = true;
         else if ((t = tensor_at(v, &number)) != NULL && wb_desk_current(v->desk) != NULL)
@@ -359,12 +364,14 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
         go_step(v, action == WB_ACTION_STEP_NEXT ? 1 : -1);
         return true;
     case WB_ACTION_MODEL_NEXT:
+        if (p != NULL && p->models < 2)
+            wb_desk_say(v->desk, WB_MESSAGE_NOTE, "%s is one for all models", p->name);
         s->model = p == NULL || p->models < 2 ? 0 : (s->model + 1) % p->models;
         make_heat(v);
-        return true;
+        return p != NULL;
     case WB_ACTION_JUMP:
         jump(v);
-        return true;
+        return map_of(v) != NULL;
     default:
         return act_on_panes(v, action, count);
     }

@@ -151,7 +151,8 @@ void wb_pipe_map_close(struct wb_pipe *p);
 void wb_pipe_draw_map(const struct wb_pipe *p, struct wb_canvas *cv, bool focused);
 void wb_pipe_draw_layers(const struct wb_pipe *p, struct wb_canvas *cv, bool focused);
 void wb_pipe_draw_reports(const struct wb_pipe *p, struct wb_canvas *cv, bool focused);
-void wb_pipe_next_metric(struct wb_pipe *p, int steps);
+/* false: there are no figures yet. */
+bool wb_pipe_next_metric(struct wb_pipe *p, int steps);
 bool wb_pipe_set_metric(struct wb_pipe *p, const char *key);
 /* The tensor under the cursor of the map or the table; NULL: none. Borrowed from the figures. */
 const char *wb_pipe_tensor(const struct wb_pipe *p);

@@ -236,12 +236,13 @@ static bool undo(struct wb_view *v, bool redo)
     return true;
 }
 
-static void copy(struct wb_view *v)
+static bool copy(struct wb_view *v)
 {
     const struct wb_pipe *p = v->state;
     struct wb_str text = { 0 };
     struct wb_pos at = wb_document_cursor(v->desk->doc->text);
     size_t n;
+    bool some;
 
     if (p->focus == WB_PIPE_PREVIEW)
         wb_pipe_say_cell(p, &text);
@@ -254,9 +255,11 @@ static void copy(struct wb_view *v)
         wb_pipe_say_step(p, &text);
     else
         wb_str_add(&text, wb_document_line(v->desk->doc->text, at.line, &n));
-    if (text.len > 0)
+    some = text.len > 0;
+    if (some)
         wb_desk_copy(v->desk, text.text);
     wb_str_free(&text);
+    return some;
 }
 
 /* Actions */
@@ -276,6 +279,22 @@ static bool back(struct wb_view *v)
         return false;
     wb_pipe_focus(p, WB_PIPE_KNOBS);
     return true;
+}
+
+/* What the preview turned to, where it cannot be seen. */
+static void say_preview(struct wb_view *v, bool metric)
+{
+    static const char *const modes[WB_PIPE_MODES] = { "totals", "a table of layers",
+                                                      "a map of layers and roles",
+                                                      "how far it moved", "what the steps report" };
+    const struct wb_pipe *p = v->state;
+    char label[100];
+
+    if (wb_pipe_pane_rect(v, WB_PIPE_PREVIEW).rows > 0 && wb_doc_model(v->desk->doc) != NULL)
+        return;
+    wb_desk_say(v->desk, WB_MESSAGE_NOTE, "the preview shows %s; Tab leads to it",
+                metric ? wb_pipe_label(label, sizeof label, v->desk->doc, &p->metric)
+                       : modes[p->mode]);
 }
 
 /* Those that mean the same in every pane. */
@@ -315,16 +334,18 @@ static bool act_anywhere(struct wb_view *v, enum wb_action action, int count)
         return wb_pipe_act_knobs(v, action, count, pane_rows(v, WB_PIPE_KNOBS));
     case WB_ACTION_MODE:
         p->mode = (p->mode + 1) % WB_PIPE_MODES;
+        say_preview(v, false);
         return true;
     case WB_ACTION_METRIC:
-        wb_pipe_next_metric(p, count);
+        if (!wb_pipe_next_metric(p, count))
+            return false;
+        say_preview(v, true);
         return true;
     case WB_ACTION_UNDO:
     case WB_ACTION_REDO:
         return undo(v, action == WB_ACTION_REDO);
     case WB_ACTION_COPY:
-        copy(v);
-        return true;
+        return copy(v);
     case WB_ACTION_CANCEL:
         wb_doc_cancel(v->desk->doc);
         return true;

@@ -60,19 +60,20 @@ static bool has_values(const struct wb_preview_snapshot *s, size_t q)
     return false;
 }
 
-void wb_pipe_next_metric(struct wb_pipe *p, int steps)
+bool wb_pipe_next_metric(struct wb_pipe *p, int steps)
 {
     const struct wb_preview_snapshot *s = figures(p);
     size_t n = s->quantities, q = metric(p);
 
     if (q == SIZE_MAX)
-        return;
+        return false;
     for (size_t i = 0; i < n; i++) {
         q = (q + n + (size_t)(steps < 0 ? -1 : 1)) % n;
         if (has_values(s, q))
             break;
     }
     choose(p, q);
+    return true;
 }
 
 bool wb_pipe_set_metric(struct wb_pipe *p, const char *key)

@@ -98,34 +98,6 @@ static void cell(void *user, size_t row, int column, struct wb_table_cell *out)
 
 /* The detail pane */
 
-/* Text over as many rows as it takes, broken at blanks; gives the next row. */
-static int draw_wrapped(struct wb_canvas *cv, int row, int col, enum wb_style style,
-                        const char *text)
-{
-    int at = col;
-
-    while (*text != '\0' && row < cv->rows) {
-        size_t n = strcspn(text, " \n");
-        char word[200];
-        int width;
-
-        snprintf(word, sizeof word, "%.*s", (int)n, text);
-        width = wb_text_width(word);
-        if (at > col && at + width >= cv->cols) {
-            row++;
-            at = col;
-        }
-        wb_canvas_text(cv, row, at, style, word);
-        at += width + 1;
-        if (text[n] == '\n') {
-            row++;
-            at = col;
-        }
-        text += n + (text[n] != '\0');
-    }
-    return row + 1;
-}
-
 static void value_text(const cJSON *value, char *out, size_t size)
 {
     char *text = value == NULL ? NULL : cJSON_PrintUnformatted(value);
@@ -172,7 +144,7 @@ static int draw_param(struct wb_canvas *cv, int row, const cJSON *spec)
     if (value[0] != '\0')
         col += wb_canvas_printf(cv, row, col, WB_STYLE_NUMBER, "%s", value) + 2;
     wb_canvas_text(cv, row, col, WB_STYLE_DIM, range);
-    return draw_wrapped(cv, row + 1, 4, WB_STYLE_TEXT, wb_json_text(spec, "doc", ""));
+    return wb_canvas_wrap(cv, row + 1, 4, WB_STYLE_TEXT, wb_json_text(spec, "doc", ""));
 }
 
 static void draw_report(const struct plugins *s, struct wb_canvas *cv, int row, const char *name)
@@ -180,7 +152,7 @@ static void draw_report(const struct plugins *s, struct wb_canvas *cv, int row, 
     if (s->check_id != 0)
         wb_canvas_text(cv, row, 1, WB_STYLE_DIM, "its tests are at work");
     else if (s->report != NULL && strcmp(s->report_of, name) == 0)
-        draw_wrapped(cv, row, 1, WB_STYLE_TEXT, s->report);
+        wb_canvas_wrap(cv, row, 1, WB_STYLE_TEXT, s->report);
 }
 
 static void draw_detail(const struct wb_view *v, struct wb_canvas *cv)
@@ -196,14 +168,14 @@ static void draw_detail(const struct wb_view *v, struct wb_canvas *cv)
     name = wb_json_text(p, "name", "broken");
     inner = wb_pane_begin(cv, name, s->detail);
     if (is_broken(s, s->table.cursor)) {
-        row = draw_wrapped(&inner, 0, 1, WB_STYLE_DIM, wb_json_text(p, "file", ""));
-        draw_wrapped(&inner, row, 1, WB_STYLE_ERROR, wb_json_text(p, "error", ""));
+        row = wb_canvas_wrap(&inner, 0, 1, WB_STYLE_DIM, wb_json_text(p, "file", ""));
+        wb_canvas_wrap(&inner, row, 1, WB_STYLE_ERROR, wb_json_text(p, "error", ""));
         return;
     }
-    row = draw_wrapped(&inner, 0, 1, WB_STYLE_TEXT, wb_json_text(p, "doc", ""));
+    row = wb_canvas_wrap(&inner, 0, 1, WB_STYLE_TEXT, wb_json_text(p, "doc", ""));
     if (wb_json_text(p, "paper", "")[0] != '\0')
-        row = draw_wrapped(&inner, row, 1, WB_STYLE_DIM, wb_json_text(p, "paper", ""));
-    row = draw_wrapped(&inner, row, 1, WB_STYLE_DIM, wb_json_text(p, "file", ""));
+        row = wb_canvas_wrap(&inner, row, 1, WB_STYLE_DIM, wb_json_text(p, "paper", ""));
+    row = wb_canvas_wrap(&inner, row, 1, WB_STYLE_DIM, wb_json_text(p, "file", ""));
     row++;
     cJSON_ArrayForEach(spec, cJSON_GetObjectItemCaseSensitive(p, "params")) {
         row = draw_param(&inner, row, spec);
@@ -281,8 +253,9 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
         s->detail = false;
         return true;
     case WB_ACTION_PLUGIN_TEST:
+        s->detail = true; /* what comes out stands there */
         check(v);
-        return true;
+        return s->table.rows > 0;
     case WB_ACTION_EDIT:
         edit(v);
         return true;
@@ -291,6 +264,7 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
         return true;
     case WB_ACTION_MODEL_RELOAD:
         wb_worker_reload(v->desk->console);
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE, "plugins are read anew");
         return true;
     case WB_ACTION_COPY:
         if (s->table.rows > 0)

@@ -217,15 +217,15 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
             jump_to_line(v, p);
         else if (p != NULL)
             jump_to_tensor(v, p);
-        return true;
+        return p != NULL;
     case WB_ACTION_JUMP:
         if (p != NULL)
             jump_to_tensor(v, p);
-        return true;
+        return p != NULL;
     case WB_ACTION_COPY:
         if (p != NULL)
             wb_desk_copy(v->desk, p->text);
-        return true;
+        return p != NULL;
     default:
         return wb_table_act(&s->table, action, count,
                             wb_table_page(&s->table, v->rows - text_rows(v)));
@@ -273,7 +273,8 @@ static void status(const struct wb_view *v, struct wb_str *where, struct wb_str 
     const struct problems *s = v->state;
 
     wb_str_printf(where, "Problems > %s", wb_doc_name(v->desk->doc));
-    wb_str_printf(position, "%zu errors, %zu warnings%s", s->errors, s->count - s->errors,
+    wb_str_printf(position, "%zu error%s, %zu warning%s%s", s->errors, s->errors == 1 ? "" : "s",
+                  s->count - s->errors, s->count - s->errors == 1 ? "" : "s",
                   wb_doc_busy(v->desk->doc) ? "   looking" : "");
 }
 

@@ -216,6 +216,8 @@ static void draw_bars(struct wb_canvas *cv, const struct wb_live_run *run)
     wb_canvas_printf(cv, 4, 8, WB_STYLE_TEXT, "%s of %s   %s/s   ETA %s", done, total, rate, eta);
     wb_canvas_printf(cv, 5, 1, WB_STYLE_TEXT, "jobs   %" PRIu64 " of %" PRIu64, run->jobs_done,
                      run->jobs_total);
+    if (run->state != WB_LIVE_AT_WORK && run->state != WB_LIVE_CANCELLING)
+        return;
     wb_canvas_text(cv, 6, 1, WB_STYLE_TEXT, "tensor");
     wb_canvas_fit(cv, 6, 8, cv->cols - 10, WB_ALIGN_LEFT, WB_STYLE_TEXT, run->current);
 }
@@ -308,7 +310,7 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
     case WB_ACTION_COPY:
         if (run->out != NULL)
             wb_desk_copy(v->desk, run->out);
-        return true;
+        return run->out != NULL;
     default:
         return wb_table_act(&s->table, action, count, (size_t)(v->rows > 11 ? v->rows - 10 : 1));
     }

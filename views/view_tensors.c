@@ -61,21 +61,33 @@ static bool slice_step(const struct wb_view *v, enum wb_action action, int count
     }
 }
 
-static void next_mode(struct tensors *s)
+static void next_mode(struct wb_view *v)
 {
+    static const char *const names[] = { "a histogram", "a histogram of logarithms", "values" };
+    struct tensors *s = v->state;
+
     s->mode = (enum tensors_mode)((s->mode + 1) % TENSORS_MODES);
     s->close.err.code = WB_OK;
     if (s->mode != TENSORS_VALUES)
         s->close.grade = TENSORS_NONE; /* the other kind of bins */
+    if (wb_tensors_entry(s) == SIZE_MAX || s->pane == TENSORS_LIST)
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE, "a tensor opens with %s", names[s->mode]);
 }
 
-static void copy(struct wb_view *v)
+static bool needs_model(enum wb_action action)
+{
+    return action == WB_ACTION_OPEN || action == WB_ACTION_MODE || action == WB_ACTION_EXACT ||
+           action == WB_ACTION_ZOOM_IN || action == WB_ACTION_ZOOM_OUT;
+}
+
+static bool copy(struct wb_view *v)
 {
     struct tensors *s = v->state;
     size_t entry = wb_tensors_entry(s);
 
     if (entry != SIZE_MAX)
         wb_desk_copy(v->desk, wb_model_entry(s->model, entry)->name);
+    return entry != SIZE_MAX;
 }
 
 static void open_row(struct tensors *s)
@@ -119,6 +131,8 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
     struct tensors *s = v->state;
     long rows, columns;
 
+    if (s->model == NULL && needs_model(action))
+        return false;
     switch (action) {
     case WB_ACTION_OPEN:
         open_row(s);
@@ -133,11 +147,14 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
         s->pane = s->pane == TENSORS_LIST ? TENSORS_DETAIL : TENSORS_LIST;
         return true;
     case WB_ACTION_MODE:
-        next_mode(s);
+        next_mode(v);
         return true;
     case WB_ACTION_ZOOM_IN:
     case WB_ACTION_ZOOM_OUT:
-        wb_tensors_fold(s, true);
+        if (s->table.sort >= 0)
+            wb_desk_say(v->desk, WB_MESSAGE_NOTE, "sorted tensors have no layers to fold");
+        else
+            wb_tensors_fold(s, true);
         return true;
     case WB_ACTION_FILTER:
         wb_desk_ask(v->desk, v, WB_ASK_TEXT, "Show names with (or a glob): ", s->filter,
@@ -147,8 +164,7 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
         wb_tensors_want_all(v);
         return true;
     case WB_ACTION_COPY:
-        copy(v);
-        return true;
+        return copy(v);
     case WB_ACTION_CANCEL:
         cancel(s);
         return true;

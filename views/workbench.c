@@ -215,6 +215,7 @@ static int timeout_ms(const struct workbench *w)
     int ms = least(wb_frame_timeout_ms(w->frame), wb_doc_timeout_ms(w->desk->doc));
     double left = w->drawn_at + FRAME_SECONDS - wb_now_seconds();
 
+    ms = least(ms, wb_session_timeout_ms(&w->session));
     return w->dirty ? least(ms, left <= 0 ? 0 : (int)(left * 1000) + 1) : ms;
 }
 

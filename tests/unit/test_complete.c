@@ -121,8 +121,8 @@ static void test_menu(void **state)
     press(&c, "Down");
     check_drawn(&c, 7, 50, 1, 2, true,
                 "\n\n"
-                "   mean                 reduce\n"
-                "  >merge                function\n"
+                "   mean                  reduce\n"
+                "  >merge                 function\n"
                 "   Memory\n"
                 "   Merge models by a method. 2/3\n"
                 "\n");
@@ -130,7 +130,7 @@ static void test_menu(void **state)
                 " mean                reduce\n"
                 ">merge               function\n"
                 " Memory\n"
-                " Merge ...ls by a method. 2/3\n"
+                " Merge ...s by a method. 2/3\n"
                 "\n");
     wb_complete_free(&c);
 }

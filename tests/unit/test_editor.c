@@ -392,8 +392,8 @@ static void test_menu(void **state)
     play(&b, "x = wb.o<Down>");
     check_drawn(&b, 6, 50, false,
                 ">  1 x = wb.o\n"
-                "           >open             function\n"
-                "            over             function\n"
+                "           >open              function\n"
+                "            over              function\n"
                 "            a model from its path 1/2\n"
                 "\n\n");
     close_bench(&b);

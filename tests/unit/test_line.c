@@ -247,7 +247,7 @@ static void test_drawing(void **state)
     check_drawn(line, 30, "\n\n\n\n:open z\n", 7);
     play(line, "<Tab><Down>");
     check_drawn(line, 30,
-                "\n      >zoo/base   path\n       zoo/basic  path\n                   1/2\n"
+                "\n      >zoo/base   path\n       zoo/basic  path\n                  1/2\n"
                 ":open zoo/bas\n",
                 13);
     wb_line_start(line, ":", "0123456789abcdef");
