@@ -500,6 +500,7 @@ bool wb_frame_draw(struct wb_frame *f, int rows, int cols, struct wb_err *err)
     inner = wb_canvas_sub(&cv, 1, 0, rows - 3, cols);
     v->rows = inner.rows;
     v->cols = inner.cols;
+    poll_view(v); /* nothing is drawn that the desk does not have any more */
     v->ops->draw(v, &inner);
     wb_frame_draw_around(f, &cv);
     return true;

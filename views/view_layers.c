@@ -312,6 +312,11 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
     struct layers *s = v->state;
 
     catch_up(v);
+    if (wb_desk_current(v->desk) == NULL && action != WB_ACTION_BACK) {
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE,
+                    "there is no model to look at; screen 'Models' opens one");
+        return true;
+    }
     switch (action) {
     case WB_ACTION_MODE:
         set_mode(v, (enum layers_mode)((s->mode + 1) % LAYERS_MODES));
