@@ -231,10 +231,15 @@ int wb_doc_timeout_ms(const struct wb_doc *d)
     return d->edited_at == 0 ? -1 : left < 0 ? 0 : (int)(left * 1000) + 1;
 }
 
+bool wb_doc_script_due(const struct wb_doc *d)
+{
+    return d->run_id != 0 || d->edited_at > 0 || wb_document_version(d->text) != d->seen_version;
+}
+
 bool wb_doc_busy(const struct wb_doc *d)
 {
-    return d->run_id != 0 || d->map_id != 0 || d->preview_task != NULL || d->plan_task != NULL ||
-           d->plan_due || d->edited_at > 0 || wb_document_version(d->text) != d->seen_version;
+    return wb_doc_script_due(d) || d->map_id != 0 || d->preview_task != NULL ||
+           d->plan_task != NULL || d->plan_due;
 }
 
 void wb_doc_cancel(struct wb_doc *d)

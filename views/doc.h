@@ -99,6 +99,8 @@ bool wb_doc_poll(struct wb_doc *d);
 void wb_doc_take(struct wb_doc *d, struct wb_worker_event *e);
 /* Milliseconds until poll has to be called again for an edit to run; -1: none waits. */
 int wb_doc_timeout_ms(const struct wb_doc *d);
+/* The text or the knobs are not those that the last script ran with: one is at work or due. */
+bool wb_doc_script_due(const struct wb_doc *d);
 /* Script, preview or dry run at work or due. */
 bool wb_doc_busy(const struct wb_doc *d);
 /* Stop the script and the preview at work. */

@@ -75,6 +75,7 @@ void wb_live_run_free(struct wb_live_run *run)
     wb_task_drop(run->task); /* frees what is inside */
     wb_run_result_free(&run->result);
     free(run->out);
+    free(run->due);
     free(run->script_name);
     *run = (struct wb_live_run){ .state = WB_LIVE_NONE };
 }
@@ -109,6 +110,33 @@ static struct inside *inside_new(struct wb_desk *desk, const char *out,
     return NULL;
 }
 
+/* What is shown is what is run: the script has to catch up first. */
+static bool put_off(struct wb_desk *desk, const char *out,
+                    const struct wb_live_run_options *options, struct wb_err *err)
+{
+    char *due = strdup(out);
+
+    if (due == NULL)
+        return wb_fail(err, WB_ENOMEM, "no memory for a run");
+    free(desk->run.due);
+    desk->run.due = due;
+    desk->run.due_options = *options;
+    wb_desk_say(desk, WB_MESSAGE_NOTE, "the run begins when the script has ended");
+    return true;
+}
+
+static void start_due(struct wb_desk *desk)
+{
+    char *out = desk->run.due;
+    struct wb_live_run_options options = desk->run.due_options;
+    struct wb_err err;
+
+    desk->run.due = NULL;
+    if (!wb_live_run_start(desk, out, &options, &err))
+        wb_desk_say(desk, WB_MESSAGE_ERROR, "%s", err.msg);
+    free(out);
+}
+
 bool wb_live_run_start(struct wb_desk *desk, const char *out,
                        const struct wb_live_run_options *options, struct wb_err *err)
 {
@@ -121,6 +149,10 @@ bool wb_live_run_start(struct wb_desk *desk, const char *out,
         return wb_fail(err, WB_EARG, "a run is at work already");
     if (out[0] == '\0')
         return wb_fail(err, WB_EARG, "a run needs a name for its output");
+    if (wb_doc_script_due(desk->doc))
+        return put_off(desk, out, options, err);
+    if (wb_doc_good(desk->doc) == NULL && desk->doc->script.err.code == WB_OK)
+        return wb_fail(err, WB_EARG, "there is no pipeline to run yet");
     if (!desk->doc->script.ok)
         return wb_fail(err, WB_EARG, "the pipeline has an error: %s", desk->doc->script.err.msg);
     wb_live_run_free(run);
@@ -146,6 +178,10 @@ bool wb_live_run_start(struct wb_desk *desk, const char *out,
 
 void wb_live_run_cancel(struct wb_desk *desk)
 {
+    if (desk->run.due != NULL)
+        wb_desk_say(desk, WB_MESSAGE_NOTE, "cancelled; the run did not begin");
+    free(desk->run.due);
+    desk->run.due = NULL;
     if (desk->run.state != WB_LIVE_AT_WORK)
         return;
     desk->run.state = WB_LIVE_CANCELLING;
@@ -223,6 +259,10 @@ bool wb_live_run_poll(struct wb_desk *desk)
     enum wb_task_state state;
     uint64_t before = run->bytes_done;
 
+    if (run->due != NULL && !wb_doc_script_due(desk->doc)) {
+        start_due(desk);
+        return true;
+    }
     if (!wb_live_run_at_work(run))
         return false;
     state = wb_task_poll(run->task, &run->err);

@@ -50,13 +50,16 @@ struct wb_live_run {
     bool has_plan;
     struct wb_run_result result; /* when DONE */
     struct wb_err err;           /* when FAILED or CANCELLED */
-    struct wb_task *task;        /* the engine's side; private */
+    char *due; /* owned: where the next one goes, which waits for the script; NULL: none */
+    struct wb_live_run_options due_options;
+    struct wb_task *task; /* the engine's side; private */
     void *inside;
     uint64_t sampled_bytes;
     double sampled_at;
 };
 
-/* Begin; one at a time. false with err: one is at work, or the pipeline has no model. */
+/* Begin; one at a time. While the script is at work on an edit or a turn, the run begins as soon as
+ * it ended. false with err: one is at work, or the pipeline has no model. */
 bool wb_live_run_start(struct wb_desk *desk, const char *out,
                        const struct wb_live_run_options *options, struct wb_err *err);
 void wb_live_run_cancel(struct wb_desk *desk);

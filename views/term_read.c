@@ -22,8 +22,11 @@ static void take_signals(struct wb_term *t, unsigned came)
         wb_term_stop(t, false);
     else if (came & WB_TTY_CONTINUED)
         wb_term_retake(t);
-    else if (came & WB_TTY_RESIZED)
+    else if (came & WB_TTY_RESIZED) {
         wb_term_check_size(t);
+        if (!t->resized) /* there and back: who knows what is left on the screen */
+            wb_term_repaint(t);
+    }
 }
 
 static void take_bytes(struct wb_term *t)

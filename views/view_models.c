@@ -61,7 +61,7 @@ static void name_cell(const struct wb_desk_model *m, struct wb_table_cell *cell)
     bool failed = m->model == NULL && !m->opening;
 
     snprintf(cell->text, sizeof cell->text, "%s%s%s", m->name, failed ? " !" : "",
-             m->changed ? " (changed on disk)" : "");
+             m->changed ? " (changed)" : "");
     cell->style = failed ? WB_STYLE_ERROR : m->changed ? WB_STYLE_WARNING : WB_STYLE_TEXT;
 }
 

@@ -351,7 +351,7 @@ static void status(const struct wb_view *v, struct wb_str *where, struct wb_str 
 
 static bool busy(const struct wb_view *v)
 {
-    return wb_live_run_at_work(&v->desk->run);
+    return v->desk->run.due != NULL || wb_live_run_at_work(&v->desk->run);
 }
 
 static const struct wb_table_column columns[] = { { .title = "", .width = 20, .flex = 1 } };

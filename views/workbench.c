@@ -246,6 +246,7 @@ static bool take_events(struct workbench *w)
 
 static bool loop(struct workbench *w, struct wb_err *err)
 {
+    wb_frame_poll(w->frame); /* so that keys typed ahead find what they are for */
     if (!draw(w, err))
         return false;
     while (take_events(w)) {
