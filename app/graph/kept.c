@@ -92,7 +92,7 @@ static size_t place(struct wb_kept_tensor *t, const struct wb_node *source, doub
     if (size == 0 || info->bytes != source->count * size)
         return 0; /* parts of bytes */
     t->tile_bytes = (size_t)(g.units_per_tile * g.unit) * size;
-    t->tiles = share >= 1 ? g.tiles : (size_t)((double)(info->bytes / t->tile_bytes) * share);
+    t->tiles = share >= 1 ? g.tiles : (size_t)((double)info->bytes * share / (double)t->tile_bytes);
     bytes = t->tiles < g.tiles ? t->tiles * t->tile_bytes : (size_t)info->bytes;
     return t->tiles == 0 ? 0 : ((bytes + 63) & ~(size_t)63) + PAD_BYTES;
 }
