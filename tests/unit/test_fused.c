@@ -103,13 +103,14 @@ static void check_length(const struct wb_kernels *k, const struct wb_kernels *on
 static void check_bracket(const struct wb_kernels *k, const struct wb_kernels *one,
                           const struct data *d, size_t n, size_t odd)
 {
-    static const float bound[][2] = { { 1, 2 }, { 1.5f, 1.5f }, { 0, INFINITY }, { 0, 0 } };
+    static const float bound[][2] = { { 1, 2 }, { 1.5f, 1.5f }, { 0, INFINITY },
+                                      { 0, 0 }, { 1, NAN },     { NAN, NAN } };
     float wide[MOST], a[MOST];
     uint32_t got[MOST], want[MOST];
 
     one->widen[WB_DTYPE_BF16](n, d->packed + odd, wide);
     one->binary[WB_BINARY_sub](n, wide, d->y + odd, a);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         uint32_t low = wb_key_abs(bound[i][0]), high = wb_key_abs(bound[i][1]);
         struct wb_bracket_counts c = { 1, 2, 3 }, e = { 1, 2, 3 };
         size_t used =
