@@ -314,7 +314,11 @@ static bool on_script(struct workbench *w, struct wb_err *err)
 
 bool wb_workbench_run(const struct wb_workbench_options *options, struct wb_err *err)
 {
-    struct workbench w = { .options = options };
+    struct workbench w = { .options = options,
+                           .config = { .ascii = WB_CONFIG_UNSET,
+                                       .mouse = WB_CONFIG_UNSET,
+                                       .session = WB_CONFIG_UNSET,
+                                       .preview = WB_CONFIG_UNSET } };
     bool ok = read_config(&w, err) &&
               (options->script != NULL ? on_script(&w, err) : on_terminal(&w, err));
 
