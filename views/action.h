@@ -74,6 +74,10 @@
     X(PLUGIN_TEST, "T", "test-plugin", "run the tests of the plugin")                   \
     X(RESULT_OPEN, "o", "open-result", "open what the run wrote as a model")            \
     X(JUMP, "J", "jump", "jump to the line or tensor it is about")                      \
+    X(DELTAS, "D", "deltas", "of the weights, or of what they changed in their base")   \
+    X(ROLE_NEXT, ">", "next-role", "the next role; after the last, all together")       \
+    X(ROLE_PREVIOUS, "<", "previous-role", "the role before")                           \
+    X(OTHER_NEXT, "O", "next-other", "compare with the next of the open models")        \
     X(EXACT, "c", "exact", "compute exactly now, not on a sample")
 
 #define WB_ACTIONS(X) WB_ACTIONS_FRAME(X) WB_ACTIONS_SHARED(X) WB_ACTIONS_VIEWS(X)

@@ -33,6 +33,8 @@ static bool show_screen(struct wb_frame *f, int i)
     }
     wb_view_free(f->overlay);
     f->overlay = NULL;
+    f->screen[f->current]->away = true;
+    f->screen[i]->away = false;
     f->current = i;
     if (f->screen[i]->ops->poll != NULL)
         f->screen[i]->ops->poll(f->screen[i]);
@@ -498,6 +500,7 @@ bool wb_frame_draw(struct wb_frame *f, int rows, int cols, struct wb_err *err)
     inner = wb_canvas_sub(&cv, 1, 0, rows - 3, cols);
     v->rows = inner.rows;
     v->cols = inner.cols;
+    poll_view(v); /* nothing is drawn that the desk does not have any more */
     v->ops->draw(v, &inner);
     wb_frame_draw_around(f, &cv);
     return true;

@@ -7,7 +7,7 @@
 enum { UPPER_HALF = 0x2580, LOWER_HALF = 0x2584, LEGEND_STEPS = 16 };
 
 /* What a place on the map shows. */
-enum kind { NOTHING, VALUE, MISSING, NOT_A_NUMBER };
+enum kind { NOTHING, BLANK, VALUE, MISSING, NOT_A_NUMBER };
 struct spot {
     enum kind kind;
     int32_t colour;
@@ -44,6 +44,8 @@ static struct spot spot_of(const struct pen *p, int unit_row, int unit_col)
         s.kind = VALUE;
         s.colour = p->ramp->colour[step];
         s.glyph = p->ramp->glyph[step];
+    } else if (wb_heat_is_blank(v)) {
+        s.kind = BLANK;
     } else if (wb_heat_is_missing(v)) {
         s.kind = MISSING;
         s.glyph = 'x';
@@ -54,10 +56,11 @@ static struct spot spot_of(const struct pen *p, int unit_row, int unit_col)
     return s;
 }
 
-/* 'x' and 'N': outside of the ramp. */
+/* 'x', 'N' and blank: outside of the ramp. */
 static void draw_outside(struct pen *p, int row, int col, struct spot s)
 {
-    wb_canvas_put(&p->map, row, col, s.kind == MISSING ? WB_STYLE_DIM : WB_STYLE_ERROR, s.glyph);
+    wb_canvas_put(&p->map, row, col, s.kind == NOT_A_NUMBER ? WB_STYLE_ERROR : WB_STYLE_DIM,
+                  s.glyph);
     if (s.cursor)
         wb_canvas_add_attrs(&p->map, row, col, 1, WB_ATTR_BOLD | WB_ATTR_REVERSE);
 }
@@ -68,7 +71,7 @@ static void draw_one(struct pen *p, int row, int col, struct spot s)
     unsigned attrs = s.cursor ? WB_ATTR_BOLD : 0;
     bool digit = s.glyph > ' ' && s.glyph < 0x7F;
 
-    if (s.kind == MISSING || s.kind == NOT_A_NUMBER)
+    if (s.kind != VALUE)
         draw_outside(p, row, col, s);
     else if (p->l->how == WB_HEAT_GLYPH)
         wb_canvas_put_coloured(&p->map, row, col, s.colour, WB_COLOUR_NONE,
@@ -91,9 +94,11 @@ static void draw_halves(struct pen *p, int row, int col, struct spot up, struct 
 
         s.cursor = up.cursor || down.cursor;
         draw_outside(p, row, col, s);
-    } else if (up.kind == MISSING && down.kind != VALUE) {
-        up.cursor = up.cursor || down.cursor;
-        draw_outside(p, row, col, up);
+    } else if (up.kind != VALUE && down.kind != VALUE) {
+        struct spot s = down.kind == MISSING ? down : up;
+
+        s.cursor = up.cursor || down.cursor;
+        draw_outside(p, row, col, s);
     } else if (up.kind == VALUE) {
         wb_canvas_put_coloured(&p->map, row, col, up.colour, down.colour, attrs, UPPER_HALF);
     } else {
@@ -298,7 +303,7 @@ static void survey(const struct wb_heat *h, const struct wb_heat_layout *l, bool
             float v = wb_heat_unit(h, l, r, c);
 
             *missing = *missing || wb_heat_is_missing(v);
-            *nan_seen = *nan_seen || (isnan(v) && !wb_heat_is_missing(v));
+            *nan_seen = *nan_seen || (isnan(v) && !wb_heat_is_missing(v) && !wb_heat_is_blank(v));
         }
 }
 

@@ -1,7 +1,8 @@
 /* views/heat.h - a heatmap of a matrix, with labels, legend and a cursor (tui.md section 6).
  *
- * A value that is not there yet is wb_heat_missing(), a NaN with a payload of its own, so that one
- * array of floats says all: it is drawn as 'x', any other NaN as 'N', both outside of the ramp.
+ * A value that is not there yet is wb_heat_missing(), a place where none can be wb_heat_blank(): NaNs
+ * with payloads of their own, so that one array of floats says all. They are drawn as 'x' and as
+ * nothing, any other NaN as 'N', all outside of the ramp.
  *
  * Where everything goes is computed by wb_heat_layout from the heatmap and the size of the window
  * alone; drawing, mouse and scrolling use the same. */
@@ -18,10 +19,20 @@
 #include "views/key.h"
 
 #define WB_HEAT_MISSING_BITS 0x7FC0A110u
+#define WB_HEAT_BLANK_BITS 0x7FC0A111u
 
 static inline float wb_heat_missing(void)
 {
     uint32_t bits = WB_HEAT_MISSING_BITS;
+    float v;
+
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static inline float wb_heat_blank(void)
+{
+    uint32_t bits = WB_HEAT_BLANK_BITS;
     float v;
 
     memcpy(&v, &bits, sizeof v);
@@ -36,6 +47,14 @@ static inline bool wb_heat_is_missing(float v)
     return bits == WB_HEAT_MISSING_BITS;
 }
 
+static inline bool wb_heat_is_blank(float v)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &v, sizeof bits);
+    return bits == WB_HEAT_BLANK_BITS;
+}
+
 struct wb_heat_axis {
     const char *const
         *label; /* one a row or column, borrowed; NULL: the numbers first, first + 1, … */
@@ -46,13 +65,15 @@ struct wb_heat_axis {
 
 struct wb_heat {
     int rows, cols;
-    const float *value;   /* (rows, cols), row-major; borrowed */
-    float min, max;       /* range of the quantity */
-    bool automatic;       /* the range of the finite values instead; the legend says so */
-    bool diverging;       /* the ramp with a middle: zero where the range has it on both sides,
+    const float *value; /* (rows, cols), row-major; borrowed */
+    float min, max;     /* range of the quantity */
+    bool automatic;     /* the range of the finite values instead; the legend says so */
+    bool self;          /* rows and columns are the same things: what one is to itself says nothing,
+                           * and is left out of the automatic range */
+    bool diverging;     /* the ramp with a middle: zero where the range has it on both sides,
                            * which then reaches as far down as up; else the middle of the range */
-    bool symmetric;       /* the legend says so */
-    bool stretch;         /* cells as wide as their column's name and the window allow, never
+    bool symmetric;     /* the legend says so */
+    bool stretch;       /* cells as wide as their column's name and the window allow, never
                            * joined into blocks: for tables such as layer by role */
     const char *quantity; /* "linear CKA", for the legend; NULL: none */
     struct wb_heat_axis row_axis, col_axis;
@@ -100,10 +121,10 @@ bool wb_heat_at(const struct wb_heat *h, const struct wb_heat_layout *layout, in
 /* The label of a row or column, into out when it is a number. */
 const char *wb_heat_label(const struct wb_heat_axis *axis, int i, char *out, size_t size);
 /* What a unit shows: the value of its cell, or the mean of the cells of its block that are there;
- * NaN if one of them is. */
+ * NaN if one of them is, blank if all are. */
 float wb_heat_unit(const struct wb_heat *h, const struct wb_heat_layout *layout, int unit_row,
                    int unit_col);
-/* The value of a cell as text: "0.6213", "not computed", "NaN". */
+/* The value of a cell as text: "0.6213", "not computed", "NaN"; "--" of a blank one. */
 const char *wb_heat_text(const struct wb_heat *h, int row, int col, char *out, size_t size);
 
 /* UP DOWN LEFT RIGHT, FIRST and LAST (row; with a count above 1 that row), PAGE_* and HALF_* move

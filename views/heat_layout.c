@@ -34,6 +34,7 @@ float wb_heat_unit(const struct wb_heat *h, const struct wb_heat_layout *l, int 
 {
     int r1 = (unit_row + 1) * l->block, c1 = (unit_col + 1) * l->block, n = 0;
     double sum = 0;
+    bool missing = false;
 
     if (l->block == 1)
         return h->value[(size_t)unit_row * (size_t)h->cols + (size_t)unit_col];
@@ -41,12 +42,15 @@ float wb_heat_unit(const struct wb_heat *h, const struct wb_heat_layout *l, int 
         for (int c = unit_col * l->block; c < c1 && c < h->cols; c++) {
             float v = h->value[(size_t)r * (size_t)h->cols + (size_t)c];
 
-            if (wb_heat_is_missing(v))
+            missing = missing || wb_heat_is_missing(v);
+            if (wb_heat_is_missing(v) || wb_heat_is_blank(v))
                 continue;
             sum += v;
             n++;
         }
-    return n == 0 ? wb_heat_missing() : (float)(sum / n);
+    if (n == 0)
+        return missing ? wb_heat_missing() : wb_heat_blank();
+    return (float)(sum / n);
 }
 
 /* ---- range ---- */
@@ -60,7 +64,7 @@ static void set_range(const struct wb_heat *h, struct wb_heat_layout *l)
     for (size_t i = 0; h->automatic && i < (size_t)h->rows * (size_t)h->cols; i++) {
         float v = h->value[i];
 
-        if (!isfinite(v))
+        if (!isfinite(v) || (h->self && i / (size_t)h->cols == i % (size_t)h->cols))
             continue;
         l->min = any && l->min < v ? l->min : v;
         l->max = any && l->max > v ? l->max : v;
@@ -230,6 +234,8 @@ const char *wb_heat_text(const struct wb_heat *h, int row, int col, char *out, s
     if (row < 0 || row >= h->rows || col < 0 || col >= h->cols)
         return "";
     v = h->value[(size_t)row * (size_t)h->cols + (size_t)col];
+    if (wb_heat_is_blank(v))
+        return "--";
     return wb_heat_is_missing(v) ? "not computed" : wb_number(out, size, (double)v);
 }
 

@@ -82,7 +82,8 @@ static void fill(struct help *h, const struct wb_frame *f, const struct wb_view_
     for (const enum wb_action *a = ops->actions; *a != WB_ACTION_NONE; a++)
         add_action(h, f, ops, *a);
     if (ops->keys != NULL && ops->keys->keys != NULL) {
-        add(h, true, "", "While typing here");
+        add(h, true, "",
+            ops->keys->keys[0] == ':' ? "Commands of this screen" : "While typing here");
         for (const struct wb_key_doc *k = ops->keys; k->keys != NULL; k++)
             add(h, false, k->keys, k->doc);
     }

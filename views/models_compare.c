@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lua/bind/record.h"
 #include "views/view_models.h"
 
 struct models_comparing {
@@ -127,25 +126,14 @@ static void take_layers(struct models_comparison *c, struct wb_delta_list *list)
             c->layer[c->layers++] = (float)wb_delta_relative_l2(&row[i].sum);
 }
 
-/* What was looked at can be replayed. */
-static void record(const struct wb_desk *desk, const struct models_comparison *c)
-{
-    const struct wb_desk_model *a = wb_desk_get(desk, c->a), *b = wb_desk_get(desk, c->b);
-
-    if (a != NULL && b != NULL && a->path != NULL && b->path != NULL)
-        wb_record_compare(desk->record, a->name, b->name, NULL, NULL, true);
-}
-
-bool wb_models_poll_comparison(const struct wb_desk *desk, struct models_comparison *c)
+bool wb_models_poll_comparison(struct models_comparison *c)
 {
     bool done, changed = false;
 
     if (wb_task_ended(c->task, &done, &c->err)) {
         c->known = done;
-        if (done) {
+        if (done)
             take_layers(c, &c->task_ctx->list);
-            record(desk, c);
-        }
         wb_task_drop(c->task);
         c->task = NULL;
         changed = true;

@@ -5,7 +5,7 @@
 
 #include "views/view.h"
 
-extern const struct wb_view_ops wb_models_view, wb_tensors_view, wb_pipeline_view, wb_run_view,
-    wb_params_view, wb_problems_view, wb_plugins_view, wb_console_view;
+extern const struct wb_view_ops wb_models_view, wb_tensors_view, wb_layers_view, wb_pipeline_view,
+    wb_run_view, wb_params_view, wb_problems_view, wb_plugins_view, wb_console_view;
 
 #endif

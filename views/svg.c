@@ -1,7 +1,9 @@
 /* views/svg.c - a surface as an SVG picture: blocks and lines as shapes, the rest as text. */
-#include "views/canvas.h"
+#include "views/svg.h"
 
 #include <string.h>
+
+#include "views/canvas.h"
 
 enum { CELL_W = 9, CELL_H = 18, FONT = 15, BASE = 14, MARGIN = 8 };
 
@@ -74,7 +76,7 @@ static bool add_shape(struct wb_str *out, int row, int col, int n, uint32_t ch, 
     return true;
 }
 
-static void add_char(struct wb_str *out, uint32_t ch)
+void wb_svg_add_char(struct wb_str *out, uint32_t ch)
 {
     char bytes[5];
 
@@ -84,8 +86,19 @@ static void add_char(struct wb_str *out, uint32_t ch)
         wb_str_add(out, "&gt;");
     else if (ch == '&')
         wb_str_add(out, "&amp;");
+    else if (ch == '"')
+        wb_str_add(out, "&quot;");
     else
         wb_str_add_n(out, bytes, wb_char_encode(ch, bytes));
+}
+
+void wb_svg_add_text(struct wb_str *out, const char *text)
+{
+    uint32_t ch;
+    int width;
+
+    while ((ch = wb_text_next(&text, &width)) != 0)
+        wb_svg_add_char(out, ch);
 }
 
 /* One word: n cells without a blank. Its length is given, so that any font keeps to the grid. */
@@ -99,7 +112,7 @@ static void add_word(struct wb_str *out, const struct wb_surface *s, int row, in
                   (p.attrs & WB_ATTR_UNDERLINE) != 0 ? " text-decoration=\"underline\"" : "");
     for (int i = 0; i < n; i++)
         if (cell_at(s, row, col + i)->ch != 0)
-            add_char(out, cell_at(s, row, col + i)->ch);
+            wb_svg_add_char(out, cell_at(s, row, col + i)->ch);
     wb_str_add(out, "</text>\n");
 }
 
@@ -133,16 +146,14 @@ static void add_run(struct wb_str *out, const struct wb_surface *s, int row, int
 
 static void add_head(struct wb_str *out, const struct wb_surface *s, const char *title)
 {
-    int width = s->cols * CELL_W + 2 * MARGIN, height = s->rows * CELL_H + 2 * MARGIN, columns;
-    uint32_t ch;
+    int width = s->cols * CELL_W + 2 * MARGIN, height = s->rows * CELL_H + 2 * MARGIN;
 
     wb_str_printf(out,
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
                   "viewBox=\"0 0 %d %d\" font-size=\"%d\" "
                   "font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\">\n<title>",
                   width, height, width, height, FONT);
-    while ((ch = wb_text_next(&title, &columns)) != 0)
-        add_char(out, ch);
+    wb_svg_add_text(out, title);
     wb_str_printf(out,
                   "</title>\n<rect width=\"%d\" height=\"%d\" rx=\"%d\" fill=\"#%06x\"/>\n"
                   "<g shape-rendering=\"crispEdges\">\n",

@@ -91,13 +91,13 @@ static void figures_free(struct tensors_figures *f)
 /* The figures of s->model to the front; NULL without memory. */
 static struct tensors_figures *figures_of(struct tensors *s)
 {
-    struct tensors_figures **place = &s->figures, *f;
+    struct tensors_figures **place = &s->figures, *f = s->figures;
     size_t n = 0;
 
-    for (; *place != NULL; place = &(*place)->next, n++)
-        if (wb_hash_equal(wb_model_hash((*place)->model), wb_model_hash(s->model)))
-            break;
-    f = *place;
+    while (f != NULL && !wb_hash_equal(wb_model_hash(f->model), wb_model_hash(s->model))) {
+        place = &f->next;
+        f = f->next;
+    }
     if (f != NULL) {
         *place = f->next;
     } else {

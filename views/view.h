@@ -22,9 +22,11 @@ struct wb_view {
     void *state; /* zeroed, state_size bytes, before open */
     struct wb_desk *desk;
     int rows, cols; /* of the canvas it was last drawn in; set before draw */
+    bool away;      /* another screen is shown: no time for new work; polled on coming back */
 };
 
-/* A key that a view takes itself while it is typed into (an editor): for its help. */
+/* A key that a view takes itself while it is typed into (an editor), or a command of its own
+ * (":metric NAME"; a view has one or the other): for its help. */
 struct wb_key_doc {
     const char *keys, *doc;
 };

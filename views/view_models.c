@@ -334,7 +334,7 @@ static bool search(struct wb_view *v, const char *text, int direction)
 static bool poll(struct wb_view *v)
 {
     struct models *s = v->state;
-    bool changed = wb_models_poll_comparison(v->desk, &s->versus);
+    bool changed = wb_models_poll_comparison(&s->versus);
 
     if (s->seen == v->desk->version)
         return changed;
@@ -361,7 +361,8 @@ static void status(const struct wb_view *v, struct wb_str *where, struct wb_str 
     }
     if (v->desk->models == 0)
         return;
-    wb_str_printf(position, "%zu models, %zu marked, %s   %zu/%zu", v->desk->models, marked,
+    wb_str_printf(position, "%zu model%s, %zu marked, %s   %zu/%zu", v->desk->models,
+                  v->desk->models == 1 ? "" : "s", marked,
                   wb_format_bytes(size, sizeof size, (double)bytes), s->table.cursor + 1,
                   s->table.rows);
 }
@@ -378,14 +379,15 @@ static bool open(struct wb_view *v, struct wb_err *err)
     struct models *s = v->state;
 
     (void)err;
-    s->table =
-        (struct wb_table){ .column = columns,
-                           .columns = COLUMNS,
-                           .cell = model_cell,
-                           .marked = model_marked,
-                           .user = v,
-                           .sort = -1,
-                           .empty = "No model is open: o opens a directory, a file, a name in the hub." };
+    s->table = (struct wb_table){
+        .column = columns,
+        .columns = COLUMNS,
+        .cell = model_cell,
+        .marked = model_marked,
+        .user = v,
+        .sort = -1,
+        .empty = "No model is open: o opens a directory, a file, a name in the hub."
+    };
     s->seen = v->desk->version - 1;
     return true;
 }

@@ -44,7 +44,7 @@ void wb_models_heads(const struct wb_dims *dims, char *out, size_t size);
 void wb_models_want_comparison(struct wb_view *v);
 void wb_models_want_exact(struct wb_view *v);
 /* Take what came; true: something to see changed. */
-bool wb_models_poll_comparison(const struct wb_desk *desk, struct models_comparison *c);
+bool wb_models_poll_comparison(struct models_comparison *c);
 void wb_models_drop_comparison(struct models_comparison *c);
 
 /* Drawing (models_draw.c) */

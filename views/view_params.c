@@ -77,7 +77,7 @@ static void list_cell(void *user, size_t row, int column, struct wb_table_cell *
 static float cell_value(const struct wb_param_cell *c)
 {
     if (c->tensors == 0)
-        return wb_heat_missing();
+        return wb_heat_blank(); /* no tensor of this role here */
     return (float)(isnan(c->value) ? (c->min + c->max) / 2 : c->value);
 }
 

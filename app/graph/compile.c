@@ -72,9 +72,13 @@ static struct wb_instr *add_instr(struct compiler *c, enum wb_code_op code, int 
         p->instr = more;
         p->instr_cap = cap;
     }
-    p->instr[p->instrs] = (struct wb_instr){
-        .code = (uint8_t)code, .sub = (uint8_t)sub, .dst = NONE, .a = NONE, .b = NONE, .c = NONE
-    };
+    p->instr[p->instrs] = (struct wb_instr){ .code = (uint8_t)code,
+                                             .sub = (uint8_t)sub,
+                                             .dst = NONE,
+                                             .dst2 = NONE,
+                                             .a = NONE,
+                                             .b = NONE,
+                                             .c = NONE };
     return &p->instr[p->instrs++];
 }
 
@@ -460,58 +464,79 @@ static bool emit_drain(struct compiler *c, size_t i)
     return true;
 }
 
-/* Registers: each virtual one gets a place when it is defined, and gives it back after its last
- * use. */
-static bool assign(struct compiler *c)
-{
-    struct wb_program *p = c->p;
-    size_t n = c->registers;
-    uint32_t *last = malloc((n + 1) * sizeof *last), *place = malloc((n + 1) * sizeof *place);
-    uint32_t *spare = malloc((n + 1) * sizeof *spare);
-    size_t spares = 0;
-    bool ok = last != NULL && place != NULL && spare != NULL;
+struct places {
+    struct wb_program *p;
+    uint32_t *last, *place, *spare; /* instruction of the last use; register; free registers */
+    size_t spares;
+};
 
-    for (size_t i = 0; ok && i < p->instrs; i++) {
-        struct wb_instr *in = &p->instr[i];
-        unsigned use[3] = { wb_code_loads(in->code) ? NONE : in->a, in->b, in->c };
+static void define_place(struct places *r, unsigned *reg)
+{
+    unsigned v = *reg;
+
+    if (v == NONE)
+        return;
+    r->place[v] = r->spares > 0 ? r->spare[--r->spares] : r->p->registers++;
+    *reg = r->place[v];
+}
+
+/* Each virtual register gets a place when it is defined, and gives it back after its last use. */
+static void assign_instr(struct places *r, struct wb_instr *in, size_t at)
+{
+    unsigned *operand[WB_OPERANDS_MAX], defined[2] = { in->dst, in->dst2 };
+    size_t n = wb_instr_operands(in, operand);
+
+    for (size_t k = 0; k < n; k++) {
+        unsigned v = *operand[k];
+
+        *operand[k] = r->place[v];
+        if (r->last[v] == at) {
+            r->spare[r->spares++] = r->place[v];
+            r->last[v] = NONE;
+        }
+    }
+    define_place(r, &in->dst);
+    define_place(r, &in->dst2);
+    for (int k = 0; k < 2; k++) /* a value that nobody uses dies at once */
+        if (defined[k] != NONE && r->last[defined[k]] == at)
+            r->spare[r->spares++] = r->place[defined[k]];
+    if (in->code == WB_CODE_DRAIN) {
+        r->p->drain[in->drain]->reg[0] = in->a;
+        r->p->drain[in->drain]->reg[1] = in->b;
+    }
+}
+
+static void find_last_uses(const struct places *r)
+{
+    for (size_t i = 0; i < r->p->instrs; i++) {
+        struct wb_instr *in = &r->p->instr[i];
+        unsigned *operand[WB_OPERANDS_MAX];
+        size_t n = wb_instr_operands(in, operand);
 
         if (in->dst != NONE)
-            last[in->dst] = (uint32_t)i; /* a value that nobody uses dies at once */
-        for (int k = 0; k < 3; k++)
-            if (use[k] != NONE)
-                last[use[k]] = (uint32_t)i;
+            r->last[in->dst] = (uint32_t)i;
+        if (in->dst2 != NONE)
+            r->last[in->dst2] = (uint32_t)i;
+        for (size_t k = 0; k < n; k++)
+            r->last[*operand[k]] = (uint32_t)i;
     }
-    for (size_t i = 0; ok && i < p->instrs; i++) {
-        struct wb_instr *in = &p->instr[i];
-        unsigned *use[3] = { &in->a, &in->b, &in->c };
+}
 
-        for (int k = wb_code_loads(in->code) ? 1 : 0; k < 3; k++) {
-            unsigned v = *use[k];
+static bool assign(struct compiler *c)
+{
+    size_t bytes = ((size_t)c->registers + 1) * sizeof(uint32_t);
+    struct places r = {
+        .p = c->p, .last = malloc(bytes), .place = malloc(bytes), .spare = malloc(bytes)
+    };
+    bool ok = r.last != NULL && r.place != NULL && r.spare != NULL;
 
-            if (v == NONE)
-                continue;
-            *use[k] = place[v];
-            if (last[v] == i) {
-                spare[spares++] = place[v];
-                last[v] = NONE;
-            }
-        }
-        if (in->dst != NONE) {
-            unsigned v = in->dst;
-
-            place[v] = spares > 0 ? spare[--spares] : p->registers++;
-            in->dst = place[v];
-            if (last[v] == i)
-                spare[spares++] = place[v];
-        }
-        if (in->code == WB_CODE_DRAIN) {
-            p->drain[in->drain]->reg[0] = in->a;
-            p->drain[in->drain]->reg[1] = in->b;
-        }
-    }
-    free(last);
-    free(place);
-    free(spare);
+    if (ok)
+        find_last_uses(&r);
+    for (size_t i = 0; ok && i < c->p->instrs; i++)
+        assign_instr(&r, &c->p->instr[i], i);
+    free(r.last);
+    free(r.place);
+    free(r.spare);
     return ok || out_of_memory(c);
 }
 

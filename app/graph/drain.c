@@ -274,11 +274,18 @@ static void feed_find(const struct wb_drain *d, struct wb_drain_state *s, size_t
     }
 }
 
+/* Where the next keys of a bracket go; those of a list that was given up go nowhere. */
+static uint32_t *list_end(const struct wb_work *w, const struct wb_drain *d,
+                          const struct wb_drain_state *s)
+{
+    return w->keys + d->keys_at + (s->listing ? s->listed : 0);
+}
+
 static void feed_bracket(struct wb_work *w, const struct wb_drain *d, struct wb_drain_state *s,
                          size_t n, const float *x)
 {
     const struct wb_kernels *k = wb_kernels();
-    uint32_t *list = w->keys + d->keys_at + (s->listing ? s->listed : 0);
+    uint32_t *list = list_end(w, d, s);
 
     s->listed +=
         (d->by_value ? k->bracket_signed : k->bracket_abs)(n, x, d->low, d->high, &s->keys, list);
@@ -296,6 +303,34 @@ static void feed_keys(struct wb_work *w, const struct wb_drain *d, struct wb_dra
         for (size_t i = 0; i < n; i++)
             key[i] = wb_key_abs(x[i]);
     s->listed += n;
+}
+
+void wb_drain_feed_difference(const struct wb_program *p, struct wb_work *w, size_t i, size_t n,
+                              enum wb_dtype dtype, const void *src, const float *y)
+{
+    const struct wb_drain *d = p->drain[i];
+    struct wb_drain_state *s = &w->state[i];
+
+    s->listed += wb_kernels()->widen_sub_bracket[dtype](n, src, y, d->low, d->high, &s->keys,
+                                                        list_end(w, d, s));
+}
+
+void wb_drain_feed_pair(struct wb_work *w, size_t i, size_t n, enum wb_dtype dtype, const void *x,
+                        const void *y)
+{
+    struct wb_drain_state *s = &w->state[i];
+
+    wb_kernels()->pair_stats_packed[dtype](n, x, y, &s->pair, s->lanes);
+}
+
+void wb_drain_write_fma(const struct wb_program *p, struct wb_work *w, size_t i, size_t n,
+                        const float *x, float a, const float *z)
+{
+    const struct wb_drain *d = p->drain[i];
+    struct wb_drain_state *s = &w->state[i];
+
+    wb_kernels()->fma_narrow[d->dtype](n, x, a, z, s->out.bytes + s->out_at);
+    s->out_at += n * (wb_dtype_bits(d->dtype) / 8);
 }
 
 void wb_drain_feed(const struct wb_program *p, struct wb_work *w, size_t i, size_t n, uint64_t at,

@@ -59,6 +59,15 @@ bool wb_drain_start_span(const struct wb_program *p, struct wb_work *w, size_t s
 /* n values of drain number i, the first with flat index `at`; y is x for drains with one input. */
 void wb_drain_feed(const struct wb_program *p, struct wb_work *w, size_t i, size_t n, uint64_t at,
                    const float *x, const float *y);
+/* The same of values that are never stored: slot elements less y (to a bracket of magnitudes), and
+ * pairs of slot elements (to statistics of pairs). */
+void wb_drain_feed_difference(const struct wb_program *p, struct wb_work *w, size_t i, size_t n,
+                              enum wb_dtype dtype, const void *src, const float *y);
+void wb_drain_feed_pair(struct wb_work *w, size_t i, size_t n, enum wb_dtype dtype, const void *x,
+                        const void *y);
+/* Write fmaf(x, a, z). */
+void wb_drain_write_fma(const struct wb_program *p, struct wb_work *w, size_t i, size_t n,
+                        const float *x, float a, const float *z);
 /* After a tile: partial results stored, bytes handed to the output. */
 bool wb_drain_finish(const struct wb_program *p, struct wb_work *w, size_t tile,
                      const struct wb_context *cx, struct wb_err *err);

@@ -4,6 +4,7 @@
 
 #include "app/graph/node_impl.h"
 #include "app/graph/program.h"
+#include "app/tensor/kernels.h"
 
 enum wb_code_op {
     WB_CODE_LOAD,        /* dst = widened slot `a` */
@@ -32,27 +33,36 @@ enum wb_code_op {
     WB_CODE_TOP_ROWS,
     WB_CODE_DRAIN, /* feed drain number `drain` */
     /* what app/graph/fuse.c makes of pairs */
-    WB_CODE_LOAD_SUB,      /* slot a - b */
-    WB_CODE_LOAD_SUB_FMA,  /* (slot a - b) s + c */
-    WB_CODE_SUB_LOAD,      /* b - slot a */
-    WB_CODE_SUB_LOAD_FMA,  /* (b - slot a) s + c */
-    WB_CODE_LOAD_SUB_KEEP, /* d = slot a - b, where it is among the top, else d times 0 */
-    WB_CODE_MUL_MAX,       /* max(a b, s) */
-    WB_CODE_ADD_GT,        /* c + (a > s) */
-    WB_CODE_TOP_KEEP,      /* a where it is among the top, else a times 0 */
-    WB_CODE_NONE,          /* fused away */
+    WB_CODE_LOAD_SUB,        /* slot a - b */
+    WB_CODE_LOAD_SUB_FMA,    /* (slot a - b) s + c */
+    WB_CODE_SUB_LOAD,        /* b - slot a */
+    WB_CODE_SUB_LOAD_FMA,    /* (b - slot a) s + c */
+    WB_CODE_LOAD_SUB_KEEP,   /* d = slot a - b, where it is among the top, else d times 0 */
+    WB_CODE_LOAD_SUB_DRAIN,  /* feed a drain with slot a - b */
+    WB_CODE_LOAD_PAIR_DRAIN, /* feed a drain with the slots a and `other` */
+    WB_CODE_MUL_MAX,         /* max(a b, s) */
+    WB_CODE_ADD_GT,          /* c + (a > s) */
+    WB_CODE_TOP_KEEP,        /* a where it is among the top, else a times 0 */
+    WB_CODE_SUM,             /* of the registers `many` */
+    WB_CODE_STEP,            /* a op s ? t : u */
+    WB_CODE_TALLY,           /* sum of max(many b, s), and in dst2 how many of those are > t */
+    WB_CODE_MUL_DIV_MAX,     /* a b / max(c, s) */
+    WB_CODE_FMA_DRAIN,       /* write a s + c */
+    WB_CODE_NONE,            /* fused away */
 };
 
 struct wb_instr {
     uint8_t code, sub;
-    unsigned dst, a, b, c; /* registers (or the slot of LOAD) */
-    float s, t;
+    unsigned dst, dst2, a, b, c; /* registers (or the slot of LOAD) */
+    unsigned many[WB_MANY];      /* more of them */
+    size_t manys;
+    float s, t, u;
     uint32_t threshold; /* of TOP */
     uint64_t last_tie;
     const struct wb_node *node;
     const void *data;
     bool data_double;
-    size_t drain;
+    size_t drain, other;
 };
 
 /* A tensor (or view of one) that is read tile by tile. */
@@ -64,6 +74,7 @@ struct wb_slot {
     size_t element_bytes;
     size_t offset;               /* in the worker's raw area */
     const struct wb_node *guard; /* checked finite as it is read; NULL: not */
+    struct wb_kept_tensor *kept; /* where its tiles stay; NULL: they do not */
 };
 
 struct wb_program {
@@ -87,7 +98,22 @@ struct wb_program {
 /* Does `a` of this instruction name a slot? */
 static inline bool wb_code_loads(uint8_t code)
 {
-    return code == WB_CODE_LOAD || (code >= WB_CODE_LOAD_SUB && code <= WB_CODE_LOAD_SUB_KEEP);
+    return code == WB_CODE_LOAD || (code >= WB_CODE_LOAD_SUB && code <= WB_CODE_LOAD_PAIR_DRAIN);
+}
+
+/* The registers an instruction reads, as places to change; how many. */
+#define WB_OPERANDS_MAX (3 + WB_MANY)
+static inline size_t wb_instr_operands(struct wb_instr *in, unsigned *operand[WB_OPERANDS_MAX])
+{
+    unsigned *one[3] = { wb_code_loads(in->code) ? NULL : &in->a, &in->b, &in->c };
+    size_t n = 0;
+
+    for (int i = 0; i < 3; i++)
+        if (one[i] != NULL && *one[i] != UINT32_MAX)
+            operand[n++] = one[i];
+    for (size_t i = 0; i < in->manys; i++)
+        operand[n++] = &in->many[i];
+    return n;
 }
 
 /* Merge instructions over virtual registers into fused ones. */

@@ -232,6 +232,19 @@ static bool plan_target(struct planner *p, struct wb_target_state *t)
     return ok;
 }
 
+static bool list_sources(struct planner *p)
+{
+    struct wb_job *job = p->job;
+
+    job->source = calloc(p->sources.count + 1, sizeof *job->source);
+    if (job->source == NULL)
+        return out_of_memory(p->err);
+    for (size_t i = 0; i < p->sources.size; i++)
+        if (p->sources.slot[i] != NULL)
+            job->source[job->sources++] = p->sources.slot[i];
+    return true;
+}
+
 static bool plan_job(struct wb_jobs *jobs, size_t number, struct wb_err *err)
 {
     struct planner p = { .jobs = jobs, .job = &jobs->job[number], .number = number, .err = err };
@@ -239,9 +252,11 @@ static bool plan_job(struct wb_jobs *jobs, size_t number, struct wb_err *err)
 
     for (size_t t = p.job->first; ok && t < p.job->first + p.job->count; t++)
         ok = plan_target(&p, &jobs->target[t]);
-    free(p.sources.slot);
     if (ok)
         p.job->depth = job_depth(jobs, p.job);
+    if (p.job->depth > 1 && !jobs->sample)
+        ok = list_sources(&p);
+    free(p.sources.slot);
     return ok;
 }
 
@@ -275,6 +290,7 @@ void wb_jobs_free(struct wb_jobs *jobs)
     for (size_t i = 0; jobs->job != NULL && i < jobs->jobs; i++) {
         free(jobs->job[i].own);
         free(jobs->job[i].use);
+        free(jobs->job[i].source);
         free(jobs->job[i].verified.guard);
     }
     wb_held_table_free(&jobs->table);

@@ -17,6 +17,13 @@
 #include "app/graph/tiles.h"
 #include "app/tensor/kernels.h"
 
+/* From one register, or the bytes of one slot, to the next: not a power of two, or they would all
+ * compete for one set of the first-level cache. */
+#define PAD_BYTES 320
+_Static_assert(PAD_BYTES > WB_TILE_SHIFT,
+               "a tile has room to be shifted, and for a byte behind it");
+#define REGISTER (WB_CHUNK + PAD_BYTES / sizeof(float))
+
 /* One chunk at work. */
 struct chunk {
     size_t n;
@@ -68,7 +75,8 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
     wb_program_close_gaps(p);
     for (size_t i = 0; i < p->slots; i++) {
         p->slot[i].offset = at;
-        at += (p->geometry.tile_max * p->slot[i].element_bytes + 1 + 63) & ~(size_t)63;
+        at +=
+            ((p->geometry.tile_max * p->slot[i].element_bytes + 1 + 63) & ~(size_t)63) + PAD_BYTES;
     }
     p->raw_bytes = at;
     return p;
@@ -105,6 +113,13 @@ void wb_program_free(struct wb_program *p)
     free(p->instr);
     free(p->slot);
     free(p);
+}
+
+void wb_program_keep(struct wb_program *p, const struct wb_kept *kept)
+{
+    for (size_t i = 0; p->extent == WB_EXTENT_ALL && i < p->slots; i++)
+        if (p->slot[i].view == NULL)
+            p->slot[i].kept = wb_kept_find(kept, p->slot[i].source, &p->geometry);
 }
 
 const struct wb_geometry *wb_program_geometry(const struct wb_program *p)
@@ -160,7 +175,7 @@ static bool grow(void **area, size_t *cap, size_t want, struct wb_err *err)
 
 static bool prepare(struct wb_work *w, const struct wb_program *p, struct wb_err *err)
 {
-    size_t bytes = p->registers * WB_CHUNK * sizeof(float);
+    size_t bytes = p->registers * REGISTER * sizeof(float);
 
     if (p->slots > w->ins_cap) {
         struct wb_tile_in *more = realloc(w->in, p->slots * sizeof *more);
@@ -256,11 +271,15 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
                       const struct chunk *c, struct wb_err *err)
 {
     const struct wb_kernels *k = wb_kernels();
-    float *r = w->registers, *out = r + (size_t)in->dst * WB_CHUNK;
-    const float *a = r + (size_t)in->a * WB_CHUNK, *b = r + (size_t)in->b * WB_CHUNK;
-    const float *z = r + (size_t)in->c * WB_CHUNK;
+    float *r = w->registers, *out = r + (size_t)in->dst * REGISTER;
+    const float *a = r + (size_t)in->a * REGISTER, *b = r + (size_t)in->b * REGISTER;
+    const float *z = r + (size_t)in->c * REGISTER;
+    const float *many[WB_MANY];
     uint8_t raw[8 * WB_CHUNK];
     size_t n = c->n;
+
+    for (size_t i = 0; i < in->manys; i++)
+        many[i] = r + (size_t)in->many[i] * REGISTER;
 
     switch ((enum wb_code_op)in->code) {
     case WB_CODE_LOAD:
@@ -366,6 +385,14 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         k->widen_sub_topkeep[in->sub](n, slot_at(p, w, in->a, c), b, in->threshold, c->at,
                                       in->last_tie, out);
         break;
+    case WB_CODE_LOAD_SUB_DRAIN:
+        wb_drain_feed_difference(p, w, in->drain, n, (enum wb_dtype)in->sub,
+                                 slot_at(p, w, in->a, c), b);
+        break;
+    case WB_CODE_LOAD_PAIR_DRAIN:
+        wb_drain_feed_pair(w, in->drain, n, (enum wb_dtype)in->sub, slot_at(p, w, in->a, c),
+                           slot_at(p, w, in->other, c));
+        break;
     case WB_CODE_MUL_MAX:
         k->mul_max(n, a, b, in->s, out);
         break;
@@ -375,6 +402,21 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
     case WB_CODE_TOP_KEEP:
         (in->sub ? k->topkeep_signed : k->topkeep_abs)(n, a, in->threshold, c->at, in->last_tie,
                                                        out);
+        break;
+    case WB_CODE_SUM:
+        k->sum_of(n, in->manys, many, out);
+        break;
+    case WB_CODE_STEP:
+        k->step[in->sub](n, a, in->s, in->t, in->u, out);
+        break;
+    case WB_CODE_TALLY:
+        k->tally(n, in->manys, many, b, in->s, in->t, out, r + (size_t)in->dst2 * REGISTER);
+        break;
+    case WB_CODE_MUL_DIV_MAX:
+        k->mul_div_max(n, a, b, z, in->s, out);
+        break;
+    case WB_CODE_FMA_DRAIN:
+        wb_drain_write_fma(p, w, in->drain, n, a, in->s, z);
         break;
     case WB_CODE_NONE:
         break;
@@ -445,7 +487,7 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
             struct chunk c = { .n = wb_chunk_count(&p->geometry, at, run.first + run.count),
                                .at = at,
                                .in_tile = (size_t)(at - run.first) };
-            const float *x = w->registers + (size_t)count.reg[0] * WB_CHUNK;
+            const float *x = w->registers + (size_t)count.reg[0] * REGISTER;
 
             for (size_t k = 0; ok && k < p->instrs; k++)
                 ok = run_instr(p, w, &p->instr[k], &c, err);

@@ -91,18 +91,45 @@ static bool read_runs(const struct wb_program *p, const struct wb_slot *s, size_
     return true;
 }
 
+/* Where at dst a tile is read to, clear of its source. As tensors are a multiple of 4096 long, it is
+ * all tiles or none. */
+static uint8_t *clear_of_source(const struct wb_program *p, const struct wb_slot *s, size_t tile,
+                                uint8_t *dst)
+{
+    const struct wb_node *source = s->source;
+    const struct wb_tensor_info *info = wb_ckpt_info(source->u.source.ck, source->u.source.tensor);
+    struct wb_stretch run = { .first = 0 };
+
+    wb_tile_run(&p->geometry, tile, 0, &run);
+    return wb_clear_of(info->offset + run.first * s->element_bytes, dst);
+}
+
+/* The tile is kept, or will be from now on. */
+static bool read_kept(const struct wb_program *p, const struct wb_slot *s, size_t tile,
+                      struct wb_tile_in *in, uint8_t *place, bool filled, struct wb_err *err)
+{
+    bool ok = filled || read_runs(p, s, tile, place, err);
+
+    if (!filled)
+        wb_kept_done(s->kept, tile, ok);
+    in->bytes = place;
+    return ok;
+}
+
 bool wb_tile_read(const struct wb_program *p, struct wb_work *w, size_t slot, size_t tile,
                   const struct wb_context *cx, struct wb_err *err)
 {
     const struct wb_slot *s = &p->slot[slot];
     bool keep = p->extent == WB_EXTENT_SAMPLE && cx->cache != NULL;
     size_t n = wb_tile_count(&p->geometry, tile), total = n * s->element_bytes;
-    uint8_t *dst = w->raw + s->offset;
+    uint8_t *dst = clear_of_source(p, s, tile, w->raw + s->offset), *place;
     struct wb_tile_in *in = &w->in[slot];
     struct wb_hash key = { 0, 0 };
+    bool filled;
 
     in->bytes = dst;
     in->finite = false;
+    place = s->kept != NULL ? wb_kept_claim(s->kept, tile, &filled) : NULL;
     if (keep) {
         key = sample_key(p, s, tile);
         if (wb_cache_borrow(cx->cache, key, &in->cached)) {
@@ -111,7 +138,8 @@ bool wb_tile_read(const struct wb_program *p, struct wb_work *w, size_t slot, si
             return true;
         }
     }
-    if (!read_runs(p, s, tile, dst, err))
+    if (place != NULL ? !read_kept(p, s, tile, in, place, filled, err)
+                      : !read_runs(p, s, tile, dst, err))
         return false;
     if (cx->progress != NULL)
         atomic_fetch_add_explicit(&cx->progress->bytes_done, total, memory_order_relaxed);

@@ -160,6 +160,7 @@ static void add_up(const struct work *w, const struct slot *s)
 
             w->out->dot[at] += s->gram[i * s->count + j];
             w->out->norm[at] += s->gram[i * s->count + i];
+            w->out->shared[at]++;
         }
 }
 
@@ -207,7 +208,9 @@ static bool finish(struct work *w, const struct wb_eval *how, bool ok)
         cells = w->out->roles * w->out->items * w->out->items;
         w->out->dot = wb_arena_calloc(&w->out->arena, cells + 1, sizeof *w->out->dot);
         w->out->norm = wb_arena_calloc(&w->out->arena, cells + 1, sizeof *w->out->norm);
-        ok = (w->out->dot != NULL && w->out->norm != NULL) || no_memory(w);
+        w->out->shared = wb_arena_calloc(&w->out->arena, cells + 1, sizeof *w->out->shared);
+        ok = w->out->dot != NULL && w->out->norm != NULL && w->out->shared != NULL;
+        ok = ok || no_memory(w);
     }
     ok = ok && evaluate(w, how);
     for (size_t i = 0; i < w->members; i++)

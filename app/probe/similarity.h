@@ -33,9 +33,10 @@ struct wb_pairwise {
     size_t items;
     const char **role; /* in the order in which a block computes; borrowed from the models */
     size_t roles;
-    double *dot;  /* [role][i][j]: sum of products over what i and j share */
-    double *norm; /* [role][i][j]: sum of squares of i over what it shares with j */
-    size_t alone; /* tensors that no other item has */
+    double *dot;      /* [role][i][j]: sum of products over what i and j share */
+    double *norm;     /* [role][i][j]: sum of squares of i over what it shares with j */
+    unsigned *shared; /* [role][i][j]: tensors these are of; none that no other item has */
+    size_t alone;     /* tensors that no other item has */
     struct wb_arena arena;
 };
 

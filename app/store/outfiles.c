@@ -1,9 +1,10 @@
 /* app/store/outfiles.c - files that get their space first and their bytes in any order.
  *
  * SPEED. Writing into space taken by fallocate is faster than growing a file, and a full disk shows
- * at once. Whoever completes a window of a file starts its write-back, so that the disk works while
- * the rest is computed and the fsync at the end finds little left to do: 2 GB from two threads,
- * synced, in 0.6 s instead of 1.0 s (tests/bench/writer.c). */
+ * at once. Large outputs go past the page cache where the file system allows it (stage.h): they would
+ * push out the sources, and copying into pages costs as much as all arithmetic of a merge. Otherwise
+ * whoever completes a window of a file starts its write-back, so that the disk works while the rest
+ * is computed and the fsync at the end finds little left to do (tests/bench/writer.c). */
 #include "app/store/outfiles.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@
 
 #define WINDOW_BYTES ((uint64_t)8 << 20) /* of write-back */
 #define SPARE_FILES 256                  /* descriptors left for everyone else */
+/* From here on past the page cache: what is smaller is read again soon, and written soon. */
+#define STAGED_MIN_BYTES ((uint64_t)256 << 20)
 
 /* Let this process have n files open and some more, as far as the system allows. */
 static void raise_file_limit(size_t n)
@@ -89,6 +92,47 @@ static bool open_all(struct wb_outfiles *of, struct wb_err *err)
     return ok || wb_err_move(err, &e);
 }
 
+static void close_staged(struct wb_outfiles *of)
+{
+    wb_stage_free(of->stage);
+    of->stage = NULL;
+    for (size_t s = 0; of->file != NULL && s < of->layout->shards; s++)
+        if (of->file[s].direct >= 0)
+            close(of->file[s].direct);
+    free(of->file);
+    of->file = NULL;
+}
+
+static int open_direct(const char *dir, const char *name)
+{
+    char *path = wb_path_join(dir, name);
+    int fd = path == NULL ? -1 : open(path, O_WRONLY | O_DIRECT | O_NOFOLLOW | O_CLOEXEC);
+
+    free(path);
+    return fd;
+}
+
+/* Past the page cache, if all of it can go there; without a word, if not. */
+static void open_staged(struct wb_outfiles *of)
+{
+    size_t n = of->layout->shards;
+    bool ok = of->layout->bytes >= STAGED_MIN_BYTES;
+
+    of->file = ok ? malloc(n * sizeof *of->file) : NULL;
+    if (of->file == NULL)
+        return;
+    for (size_t s = 0; s < n; s++) {
+        const char *name = of->layout->shard[s].name;
+
+        of->file[s] = (struct wb_stage_file){ .dir = of->dir, .name = name, .fd = of->fd[s] };
+        of->file[s].direct = ok ? open_direct(of->dir, name) : -1;
+        ok = of->file[s].direct >= 0;
+    }
+    of->stage = ok ? wb_stage_new(of->file) : NULL;
+    if (of->stage == NULL)
+        close_staged(of);
+}
+
 bool wb_outfiles_open(struct wb_outfiles *of, const struct wb_layout *layout, const char *dir,
                       struct wb_err *err)
 {
@@ -98,8 +142,11 @@ bool wb_outfiles_open(struct wb_outfiles *of, const struct wb_layout *layout, co
         return wb_fail(err, WB_ENOMEM, "no memory for %zu shards", layout->shards);
     for (size_t s = 0; s < layout->shards; s++)
         of->fd[s] = -1;
-    raise_file_limit(layout->shards);
-    return open_all(of, err);
+    raise_file_limit(2 * layout->shards);
+    if (!open_all(of, err))
+        return false;
+    open_staged(of);
+    return true;
 }
 
 /* Start the write-back of the window before the one that [at, at + n) enters. Only a hint: whatever
@@ -118,6 +165,8 @@ static void write_back(int fd, uint64_t at, size_t n)
 bool wb_outfiles_put(const struct wb_outfiles *of, size_t s, uint64_t at, const void *bytes,
                      size_t n, struct wb_err *err)
 {
+    if (of->stage != NULL)
+        return wb_stage_put(of->stage, s, at, bytes, n, err);
     if (!wb_pwrite(of->fd[s], bytes, n, at, err))
         return wb_wrap(err, "%s/%s", of->dir, of->layout->shard[s].name);
     write_back(of->fd[s], at, n);
@@ -126,6 +175,8 @@ bool wb_outfiles_put(const struct wb_outfiles *of, size_t s, uint64_t at, const 
 
 bool wb_outfiles_sync(const struct wb_outfiles *of, struct wb_err *err)
 {
+    if (of->stage != NULL && !wb_stage_flush(of->stage, err))
+        return false;
     for (size_t s = 0; s < of->layout->shards; s++)
         if (fsync(of->fd[s]) != 0)
             return wb_fail_errno(err, "%s/%s", of->dir, of->layout->shard[s].name);
@@ -134,6 +185,9 @@ bool wb_outfiles_sync(const struct wb_outfiles *of, struct wb_err *err)
 
 void wb_outfiles_close(struct wb_outfiles *of)
 {
+    if (of->stage != NULL)
+        wb_stage_flush(of->stage, NULL); /* for a resume; one that is missing is written again */
+    close_staged(of);
     for (size_t s = 0; of->fd != NULL && s < of->layout->shards; s++)
         if (of->fd[s] >= 0)
             close(of->fd[s]);

@@ -15,6 +15,7 @@
 #pragma GCC target("avx2,fma,f16c,bmi2,popcnt")
 #endif
 
+#define HAVE_NARROW_BF16
 #include "app/tensor/kernel_lanes.h"
 #include "app/tensor/kernel_loop.h"
 #include "app/tensor/kernel_map.h"
@@ -46,6 +47,63 @@ static inline __m256d half(__m256 v, int upper)
 {
     return _mm256_cvtps_pd(upper ? _mm256_extractf128_ps(v, 1) : _mm256_castps256_ps128(v));
 }
+
+/* --- bfloat16 -------------------------------------------------------------------------------- */
+
+/* The codes of eight numbers, one in each 32 bits; of NaNs the one given. */
+static inline __m256i codes_bf16(__m256 v, __m256i nan)
+{
+    __m256i u = _mm256_castps_si256(v);
+    __m256i even = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+    __m256i up = _mm256_add_epi32(u, _mm256_add_epi32(even, _mm256_set1_epi32(0x7FFF)));
+    __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+
+    return _mm256_blendv_epi8(_mm256_srli_epi32(up, 16), nan, is_nan);
+}
+
+static inline void store_codes(__m256i low, __m256i high, char *dst)
+{
+    __m256i both = _mm256_packus_epi32(low, high); /* four of each in turn */
+
+    _mm256_storeu_si256((void *)dst, _mm256_permute4x64_epi64(both, 0xD8));
+}
+
+/* A NaN keeps its sign and leading digits. */
+static inline __m256i codes_kept_bf16(__m256 v)
+{
+    __m256i code = _mm256_srli_epi32(_mm256_castps_si256(v), 16);
+
+    return codes_bf16(v, _mm256_or_si256(code, _mm256_set1_epi32(0x40)));
+}
+
+static void narrow_bf16(size_t n, const float *x, void *dst)
+{
+    size_t i = 0;
+
+    for (; n - i >= 16; i += 16)
+        store_codes(codes_kept_bf16(_mm256_loadu_ps(x + i)),
+                    codes_kept_bf16(_mm256_loadu_ps(x + i + 8)), (char *)dst + 2 * i);
+    for (; i < n; i++)
+        store16(dst, i, encode_bf16(x[i]));
+}
+
+static void fma_narrow_bf16(size_t n, const float *x, float a, const float *z, void *dst)
+{
+    const __m256i nan = _mm256_set1_epi32(F32_NAN >> 16);
+    const __m256 factor = _mm256_set1_ps(a);
+    size_t i = 0;
+
+    for (; n - i >= 16; i += 16) {
+        __m256 low = _mm256_fmadd_ps(_mm256_loadu_ps(x + i), factor, _mm256_loadu_ps(z + i));
+        __m256 high =
+            _mm256_fmadd_ps(_mm256_loadu_ps(x + i + 8), factor, _mm256_loadu_ps(z + i + 8));
+
+        store_codes(codes_bf16(low, nan), codes_bf16(high, nan), (char *)dst + 2 * i);
+    }
+    for (; i < n; i++)
+        store16(dst, i, encode_bf16(quiet(fmaf(x[i], a, z[i]))));
+}
+#define HAVE_FMA_NARROW_BF16
 
 /* --- float16, sqrt --------------------------------------------------------------------------- */
 
@@ -269,72 +327,7 @@ static void pair_finite(size_t n, const float *x, const float *y, struct wb_pair
 
 #include "app/tensor/kernel_tiles.h"
 
-/* --- selection ------------------------------------------------------------------------------- */
-
-/* Keys with the top bit flipped, so that signed comparisons order them. */
-static inline __m256i key_abs(__m256 v)
-{
-    return _mm256_or_si256(_mm256_castps_si256(v), _mm256_set1_epi32(INT32_MIN));
-}
-
-static inline __m256i key_signed(__m256 v)
-{
-    __m256i u = _mm256_castps_si256(_mm256_add_ps(v, _mm256_setzero_ps()));
-
-    return _mm256_xor_si256(u, _mm256_srli_epi32(_mm256_srai_epi32(u, 31), 1));
-}
-
-/* The chosen of eight keys, packed to the front; the deposit makes a byte of each bit. */
-static inline __m256i packed(__m256i keys, unsigned chosen)
-{
-    uint64_t bytes = _pdep_u64(chosen, 0x0101010101010101u) * 0xFF;
-    uint64_t order = _pext_u64(0x0706050403020100u, bytes);
-
-    return _mm256_permutevar8x32_epi32(keys,
-                                       _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)order)));
-}
-
-static inline unsigned mask_of(__m256i v)
-{
-    return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(v));
-}
-
-/* A whole register is stored: the list has room for n, and used <= i. */
-#define BRACKET(name, vector_key, element_key)                                                    \
-    static size_t name(size_t n, const float *x, uint32_t low, uint32_t high,                     \
-                       struct wb_bracket_counts *counts, uint32_t *list)                          \
-    {                                                                                             \
-        const __m256i top = _mm256_set1_epi32(INT32_MIN);                                         \
-        const __m256i least_key = _mm256_set1_epi32((int32_t)(low ^ F32_SIGN));                   \
-        const __m256i most_key = _mm256_set1_epi32((int32_t)(high ^ F32_SIGN));                   \
-        uint64_t above = 0;                                                                       \
-        size_t i = 0, used = 0;                                                                   \
-                                                                                                  \
-        for (; n - i >= 8; i += 8) {                                                              \
-            __m256i key = vector_key(_mm256_loadu_ps(x + i));                                     \
-            unsigned over = mask_of(_mm256_cmpgt_epi32(key, most_key));                           \
-            unsigned hits = 0xFFu & ~(over | mask_of(_mm256_cmpgt_epi32(least_key, key)));        \
-            unsigned at_high, at_low;                                                             \
-                                                                                                  \
-            above += (unsigned)__builtin_popcount(over);                                          \
-            if (hits == 0)                                                                        \
-                continue;                                                                         \
-            at_high = mask_of(_mm256_cmpeq_epi32(key, most_key));                                 \
-            at_low = mask_of(_mm256_cmpeq_epi32(key, least_key)) & ~at_high;                      \
-            hits &= ~(at_high | at_low);                                                          \
-            counts->at_high += (unsigned)__builtin_popcount(at_high);                             \
-            counts->at_low += (unsigned)__builtin_popcount(at_low);                               \
-            _mm256_storeu_si256((void *)(list + used), packed(_mm256_xor_si256(key, top), hits)); \
-            used += (unsigned)__builtin_popcount(hits);                                           \
-        }                                                                                         \
-        counts->above += above;                                                                   \
-        for (; i < n; i++)                                                                        \
-            bracket_element(element_key(x[i]), low, high, counts, list, &used);                   \
-        return used;                                                                              \
-    }
-
-BRACKET(bracket_abs, key_abs, wb_key_abs)
-BRACKET(bracket_signed, key_signed, key_by_value)
+#include "app/tensor/kernel_avx2_packed.h"
 
 #define KERNEL_TABLE wb_kernels_avx2
 #define KERNEL_NAME "avx2"

@@ -337,6 +337,16 @@ static inline float element_tanh(float x)
     return x == x ? (float)r : float_of(F32_NAN);
 }
 
+/* x times 1 or 0 by its bits: a NaN is made quiet, infinity times 0 is one, all else keeps its sign. */
+static inline float keep_or_zero(float x, bool keep)
+{
+    uint32_t b = bits_of(x), key = b & ~F32_SIGN;
+    uint32_t zero = key < F32_INF ? b & F32_SIGN : F32_NAN;
+    uint32_t kept = key > F32_INF ? F32_NAN : b;
+
+    return float_of(keep ? kept : zero);
+}
+
 /* --- f(x, y) --------------------------------------------------------------------------------- */
 
 static inline float element_add(float x, float y)

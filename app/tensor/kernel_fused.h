@@ -56,16 +56,6 @@ static void add_gt(size_t n, const float *z, const float *x, float y, float *out
     out[i] = element_add(z[i], element_gt(x[i], y));
 }
 
-/* x times 1 or 0 by its bits: a NaN is made quiet, infinity times 0 is one, all else keeps its sign. */
-static inline float keep_or_zero(float x, bool keep)
-{
-    uint32_t b = bits_of(x), key = b & ~F32_SIGN;
-    uint32_t zero = key < F32_INF ? b & F32_SIGN : F32_NAN;
-    uint32_t kept = key > F32_INF ? F32_NAN : b;
-
-    return float_of(keep ? kept : zero);
-}
-
 #define TOPKEEP(name, key)                                                         \
     static void name(size_t n, const float *x, uint32_t threshold, uint64_t first, \
                      uint64_t last_tie, float *out)                                \
@@ -85,6 +75,7 @@ TOPKEEP(topkeep_abs, wb_key_abs)
 TOPKEEP(topkeep_signed, key_by_value)
 
 /* A difference of which the largest magnitudes are kept. */
+#ifndef HAVE_WIDEN_SUB_TOPKEEP
 static void widen_sub_topkeep_bf16(size_t n, const void *src, const float *y, uint32_t threshold,
                                    uint64_t first, uint64_t last_tie, float *out)
 {
@@ -108,6 +99,132 @@ static void widen_sub_topkeep_bf16(size_t n, const void *src, const float *y, ui
         out[i] = keep_or_zero(d, wb_key_abs(quiet(d)) > threshold);
     }
 }
+#endif
+
+/* The number of operands is a constant of each loop, so that it vectorises. */
+#define OF_MANY(loop, k) \
+    switch (k) {         \
+    case 1:              \
+        loop(1) break;   \
+    case 2:              \
+        loop(2) break;   \
+    case 3:              \
+        loop(3) break;   \
+    case 4:              \
+        loop(4) break;   \
+    case 5:              \
+        loop(5) break;   \
+    case 6:              \
+        loop(6) break;   \
+    case 7:              \
+        loop(7) break;   \
+    default:             \
+        loop(8) break;   \
+    }
+
+/* A NaN stays one from sum to sum, so it is made quiet once. */
+static void sum_of(size_t n, size_t k, const float *const *x, float *out)
+{
+#define LOOP(count)                       \
+    EACH(i, n)                            \
+    {                                     \
+        float total = x[0][i];            \
+                                          \
+        for (int j = 1; j < (count); j++) \
+            total += x[j][i];             \
+        out[i] = quiet(total);            \
+    }
+    OF_MANY(LOOP, k)
+#undef LOOP
+}
+
+/* max(x y, low), for a low that is neither NaN nor -0: then the equal case is `low` itself. */
+static inline float mul_max_plain(float x, float y, float low)
+{
+    float v = x * y, r = v > low ? v : low;
+
+    return v == v ? r : v;
+}
+
+static void tally(size_t n, size_t k, const float *const *x, const float *y, float low, float than,
+                  float *sum, float *above){
+#define LOOP(count)                                            \
+    EACH(i, n)                                                 \
+    {                                                          \
+        float first = mul_max_plain(x[0][i], y[i], low);       \
+        float total = first, number = element_gt(first, than); \
+                                                               \
+        for (int j = 1; j < (count); j++) {                    \
+            float v = mul_max_plain(x[j][i], y[i], low);       \
+                                                               \
+            total += v;                                        \
+            number += element_gt(v, than);                     \
+        }                                                      \
+        sum[i] = quiet(total);                                 \
+        above[i] = number;                                     \
+    }
+    OF_MANY(LOOP, k)
+#undef LOOP
+}
+
+#define STEP(name)                                                                              \
+    static void step_##name(size_t n, const float *x, float y, float yes, float no, float *out) \
+    {                                                                                           \
+        EACH(i, n)                                                                              \
+        out[i] = element_##name(x[i], y) != 0.0f ? yes : no;                                    \
+    }
+
+STEP(gt) STEP(lt) STEP(ge) STEP(le) STEP(eq) STEP(ne)
+
+    static void mul_div_max(size_t n, const float *x, const float *y, const float *z, float low,
+                            float *out)
+{
+    EACH(i, n)
+    out[i] = element_div(element_mul(x[i], y[i]), element_max(z[i], low));
+}
+
+#ifndef HAVE_FMA_NARROW_BF16
+static void fma_narrow_bf16(size_t n, const float *x, float a, const float *z, void *dst)
+{
+    EACH(i, n)
+    store16(dst, i, encode_bf16(quiet(fmaf(x[i], a, z[i]))));
+}
+#endif
+
+/* Through a block that stays in the first-level cache, where a table has nothing better. */
+#ifndef HAVE_WIDEN_SUB_BRACKET
+static size_t widen_sub_bracket_bf16(size_t n, const void *src, const float *y, uint32_t low,
+                                     uint32_t high, struct wb_bracket_counts *counts,
+                                     uint32_t *list)
+{
+    float part[BLOCK];
+    size_t used = 0;
+
+    for (size_t start = 0; start < n; start += BLOCK) {
+        size_t len = n - start < BLOCK ? n - start : BLOCK;
+
+        widen_sub_bf16(len, (const char *)src + 2 * start, y + start, part);
+        used += bracket_abs(len, part, low, high, counts, list + used);
+    }
+    return used;
+}
+#endif
+
+#ifndef HAVE_PAIR_STATS_BF16
+static void pair_stats_bf16(size_t n, const void *x, const void *y, struct wb_pair_stats *acc,
+                            double lanes[4][WB_LANES])
+{
+    float a[BLOCK], b[BLOCK];
+
+    for (size_t start = 0; start < n; start += BLOCK) { /* BLOCK is a multiple of WB_LANES */
+        size_t len = n - start < BLOCK ? n - start : BLOCK;
+
+        widen_bf16(len, (const char *)x + 2 * start, a);
+        widen_bf16(len, (const char *)y + 2 * start, b);
+        pair_stats(len, a, b, acc, lanes);
+    }
+}
+#endif
 
 /* Are the magnitudes of n 16-bit codes all below `limit`, the code of infinity? */
 static bool below_16(size_t n, const void *src, uint32_t limit)

@@ -12,19 +12,26 @@
 
 /* --- dtypes ---------------------------------------------------------------------------------- */
 
-#define CONVERT(name, load, store)                                  \
+#define WIDEN(name, load)                                           \
     static void widen_##name(size_t n, const void *src, float *out) \
     {                                                               \
         EACH(i, n)                                                  \
         out[i] = decode_##name(load(src, i));                       \
-    }                                                               \
-    static void narrow_##name(size_t n, const float *x, void *dst)  \
-    {                                                               \
-        EACH(i, n)                                                  \
-        store(dst, i, encode_##name(x[i]));                         \
     }
+#define NARROW(name, store)                                        \
+    static void narrow_##name(size_t n, const float *x, void *dst) \
+    {                                                              \
+        EACH(i, n)                                                 \
+        store(dst, i, encode_##name(x[i]));                        \
+    }
+#define CONVERT(name, load, store) \
+    WIDEN(name, load)              \
+    NARROW(name, store)
 
-CONVERT(bf16, load16, store16)
+WIDEN(bf16, load16)
+#ifndef HAVE_NARROW_BF16 /* where a table has it by hand: compilers pack badly */
+NARROW(bf16, store16)
+#endif
 CONVERT(e5m2, load8, store8)
 CONVERT(e4m3, load8, store8)
 

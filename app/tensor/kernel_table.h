@@ -43,5 +43,12 @@ const struct wb_kernels KERNEL_TABLE = {
     .sub_widen = { [WB_DTYPE_BF16] = sub_widen_bf16 },
     .sub_widen_fma = { [WB_DTYPE_BF16] = sub_widen_fma_bf16 },
     .widen_sub_topkeep = { [WB_DTYPE_BF16] = widen_sub_topkeep_bf16 },
+    .widen_sub_bracket = { [WB_DTYPE_BF16] = widen_sub_bracket_bf16 },
+    .pair_stats_packed = { [WB_DTYPE_BF16] = pair_stats_bf16 },
+    .sum_of = sum_of, .tally = tally, .mul_div_max = mul_div_max,
+#define X(name) [WB_BINARY_##name] = step_##name,
+    .step = { X(gt) X(lt) X(ge) X(le) X(eq) X(ne) },
+#undef X
+    .fma_narrow = { [WB_DTYPE_BF16] = fma_narrow_bf16 },
     .mul_max = mul_max, .add_gt = add_gt, .topkeep_abs = topkeep_abs, .topkeep_signed = topkeep_signed,
 };

@@ -18,6 +18,7 @@
 #include "app/tensor/dtype.h"
 
 #define WB_LANES 16
+#define WB_MANY 8 /* operands of a kernel that takes a list, at most */
 
 /* X(name): out = f(x). Functions without an exact IEEE definition (exp, log, …, pow) are computed
  * through double and rounded once, the same code in every table. sign(0) = 0, sign(NaN) = NaN. */
@@ -209,6 +210,28 @@ struct wb_kernels {
     void (*widen_sub_topkeep[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y,
                                               uint32_t threshold, uint64_t first, uint64_t last_tie,
                                               float *out);
+    /* x[0] + x[1] + ..., 1 <= k <= WB_MANY of them, from the left */
+    void (*sum_of)(size_t n, size_t k, const float *const *x, float *out);
+    /* Of the k values max(x[j] y, low), from the left: their sum, and how many are > than (as a
+     * float32). low is neither NaN nor -0; sum and above do not overlap. */
+    void (*tally)(size_t n, size_t k, const float *const *x, const float *y, float low, float than,
+                  float *sum, float *above);
+    /* x op y ? yes : no. NULL for what is no comparison. */
+    void (*step[WB_BINARY_COUNT])(size_t n, const float *x, float y, float yes, float no,
+                                  float *out);
+    /* x y / max(z, low) */
+    void (*mul_div_max)(size_t n, const float *x, const float *y, const float *z, float low,
+                        float *out);
+    /* fmaf(x, a, z), narrowed */
+    void (*fma_narrow[WB_DTYPE_COUNT])(size_t n, const float *x, float a, const float *z,
+                                       void *dst);
+    /* bracket_abs of src - y */
+    size_t (*widen_sub_bracket[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y,
+                                                uint32_t low, uint32_t high,
+                                                struct wb_bracket_counts *counts, uint32_t *list);
+    /* pair_stats of two packed arrays */
+    void (*pair_stats_packed[WB_DTYPE_COUNT])(size_t n, const void *x, const void *y,
+                                              struct wb_pair_stats *acc, double lanes[4][WB_LANES]);
     /* x times its topmask */
     void (*topkeep_abs)(size_t n, const float *x, uint32_t threshold, uint64_t first,
                         uint64_t last_tie, float *out);

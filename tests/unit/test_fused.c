@@ -11,11 +11,11 @@
 
 #include "app/tensor/kernels.h"
 
-#define MOST 300
-#define ODD 3 /* arrays start off their alignment */
+#define MOST 600 /* beyond the blocks that kernels work in */
+#define ODD 3    /* arrays start off their alignment */
 
 struct data {
-    uint16_t packed[MOST + ODD];
+    uint16_t packed[MOST + ODD], other[MOST + ODD];
     float x[MOST + ODD], y[MOST + ODD], z[MOST + ODD];
 };
 
@@ -37,9 +37,10 @@ static float number(uint32_t *state)
 static void make(struct data *d, uint32_t seed)
 {
     for (size_t i = 0; i < MOST + ODD; i++) {
-        float v = number(&seed);
+        float v = number(&seed), u = number(&seed);
 
         wb_kernels()->narrow[WB_DTYPE_BF16](1, &v, &d->packed[i]);
+        wb_kernels()->narrow[WB_DTYPE_BF16](1, &u, &d->other[i]);
         d->x[i] = number(&seed);
         d->y[i] = number(&seed);
         d->z[i] = number(&seed);
@@ -99,6 +100,135 @@ static void check_length(const struct wb_kernels *k, const struct wb_kernels *on
     same(got, want, n, k->name, "topkeep_signed");
 }
 
+static void check_bracket(const struct wb_kernels *k, const struct wb_kernels *one,
+                          const struct data *d, size_t n, size_t odd)
+{
+    static const float bound[][2] = { { 1, 2 }, { 1.5f, 1.5f }, { 0, INFINITY },
+                                      { 0, 0 }, { 1, NAN },     { NAN, NAN } };
+    float wide[MOST], a[MOST];
+    uint32_t got[MOST], want[MOST];
+
+    one->widen[WB_DTYPE_BF16](n, d->packed + odd, wide);
+    one->binary[WB_BINARY_sub](n, wide, d->y + odd, a);
+    for (int i = 0; i < 6; i++) {
+        uint32_t low = wb_key_abs(bound[i][0]), high = wb_key_abs(bound[i][1]);
+        struct wb_bracket_counts c = { 1, 2, 3 }, e = { 1, 2, 3 };
+        size_t used =
+            k->widen_sub_bracket[WB_DTYPE_BF16](n, d->packed + odd, d->y + odd, low, high, &c, got);
+
+        assert_int_equal(used, one->bracket_abs(n, a, low, high, &e, want));
+        assert_memory_equal(&c, &e, sizeof c);
+        assert_memory_equal(got, want, used * sizeof *got);
+    }
+}
+
+static void check_pairs(const struct wb_kernels *k, const struct wb_kernels *one,
+                        const struct data *d, size_t n, size_t odd)
+{
+    const uint16_t *x = d->packed + odd, *y = d->other + odd;
+    double lanes[2][4][WB_LANES];
+    struct wb_pair_stats got, want;
+    float a[MOST], b[MOST];
+
+    one->widen[WB_DTYPE_BF16](n, x, a);
+    one->widen[WB_DTYPE_BF16](n, y, b);
+    memset(&got, 0, sizeof got);
+    memset(&want, 0, sizeof want);
+    wb_pair_stats_start(&got, lanes[0]);
+    wb_pair_stats_start(&want, lanes[1]);
+    k->pair_stats_packed[WB_DTYPE_BF16](n, x, y, &got, lanes[0]);
+    one->pair_stats(n, a, b, &want, lanes[1]);
+    assert_memory_equal(lanes[0], lanes[1], sizeof lanes[0]);
+    wb_pair_stats_finish(&got, lanes[0]);
+    wb_pair_stats_finish(&want, lanes[1]);
+    assert_memory_equal(&got, &want, sizeof got);
+}
+
+/* Special values are rare enough for whole blocks without one, and common enough for others. */
+static void test_packed_equals_widened(void **state)
+{
+    size_t tables;
+    const struct wb_kernels *const *table = wb_kernels_all(&tables);
+    static struct data d;
+
+    (void)state;
+    for (uint32_t seed = 1; seed <= 8; seed++) {
+        make(&d, seed);
+        for (size_t i = 0; seed > 2 && i < MOST + ODD; i++) {
+            d.packed[i] = (uint16_t)((d.packed[i] & 0x7F80) == 0x7F80 ? 0x8000 : d.packed[i]);
+            d.other[i] = (uint16_t)((d.other[i] & 0x7F80) == 0x7F80 ? 0 : d.other[i]);
+        }
+        for (size_t t = 0; t < tables; t++)
+            for (size_t n = 0; n <= MOST; n++) {
+                check_bracket(table[t], table[0], &d, n, seed % 2 ? 0 : ODD);
+                check_pairs(table[t], table[0], &d, n, seed % 2 ? 0 : ODD);
+            }
+    }
+}
+
+/* Chains of the single kernels, for every number of operands. */
+static void check_many(const struct wb_kernels *k, const struct wb_kernels *one,
+                       const struct data *d, size_t n, size_t odd)
+{
+    const float *x[WB_MANY], *y = d->y + odd;
+    float a[MOST], sum[MOST], above[MOST], got[MOST], got2[MOST];
+    size_t many = 1 + n % WB_MANY;
+
+    for (size_t j = 0; j < many; j++) /* overlapping stretches of one array */
+        x[j] = d->x + odd + (MOST - n) / WB_MANY * j;
+    memcpy(sum, x[0], n * sizeof *sum);
+    for (size_t j = 1; j < many; j++)
+        one->binary[WB_BINARY_add](n, sum, x[j], sum);
+    k->sum_of(n, many, x, got);
+    if (many > 1) /* one is no sum: a NaN in it may be made quiet */
+        same(got, sum, n, k->name, "sum_of");
+    for (size_t j = 0; j < many; j++) {
+        one->mul_max(n, x[j], y, 0.5f, a);
+        if (j == 0)
+            memcpy(sum, a, n * sizeof *sum);
+        else
+            one->binary[WB_BINARY_add](n, sum, a, sum);
+        one->binary_vs[WB_BINARY_gt](n, a, 1, a);
+        if (j == 0)
+            memcpy(above, a, n * sizeof *above);
+        else
+            one->binary[WB_BINARY_add](n, above, a, above);
+    }
+    k->tally(n, many, x, y, 0.5f, 1, got, got2);
+    same(got, sum, n, k->name, "tally, sums");
+    same(got2, above, n, k->name, "tally, counts");
+}
+
+static void check_scalars(const struct wb_kernels *k, const struct wb_kernels *one,
+                          const struct data *d, size_t n, size_t odd)
+{
+    static const enum wb_binary compare[] = { WB_BINARY_gt, WB_BINARY_lt, WB_BINARY_ge,
+                                              WB_BINARY_le, WB_BINARY_eq, WB_BINARY_ne };
+    static const float low[] = { 1, 0, -0.0f, NAN };
+    const float *x = d->x + odd, *y = d->y + odd, *z = d->z + odd;
+    float a[MOST], b[MOST], minus[MOST], want[MOST], got[MOST];
+    uint16_t packed[2][MOST];
+
+    one->fill(n, -1, minus);
+    for (size_t i = 0; i < sizeof compare / sizeof compare[0]; i++) {
+        one->binary_vs[compare[i]](n, x, 1.5f, a);
+        one->fma_vs(n, a, 2, minus, want);
+        k->step[compare[i]](n, x, 1.5f, 1, -1, got);
+        same(got, want, n, k->name, "step");
+    }
+    for (size_t i = 0; i < sizeof low / sizeof low[0]; i++) {
+        one->binary[WB_BINARY_mul](n, x, y, a);
+        one->binary_vs[WB_BINARY_max](n, z, low[i], b);
+        one->binary[WB_BINARY_div](n, a, b, want);
+        k->mul_div_max(n, x, y, z, low[i], got);
+        same(got, want, n, k->name, "mul_div_max");
+    }
+    one->fma_vs(n, x, 0.3f, z, a);
+    one->narrow[WB_DTYPE_BF16](n, a, packed[0]);
+    k->fma_narrow[WB_DTYPE_BF16](n, x, 0.3f, z, packed[1]);
+    assert_memory_equal(packed[0], packed[1], 2 * n);
+}
+
 static void test_fused_equals_single(void **state)
 {
     size_t tables;
@@ -109,8 +239,11 @@ static void test_fused_equals_single(void **state)
     for (uint32_t seed = 1; seed <= 8; seed++) {
         make(&d, seed);
         for (size_t t = 0; t < tables; t++)
-            for (size_t n = 0; n <= MOST; n++)
+            for (size_t n = 0; n <= MOST; n++) {
                 check_length(table[t], table[0], &d, n, seed % 2 ? 0 : ODD);
+                check_many(table[t], table[0], &d, n, seed % 2 ? 0 : ODD);
+                check_scalars(table[t], table[0], &d, n, seed % 2 ? 0 : ODD);
+            }
     }
 }
 
@@ -142,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fused_equals_single),
+        cmocka_unit_test(test_packed_equals_widened),
         cmocka_unit_test(test_finite),
     };
 

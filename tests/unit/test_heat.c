@@ -170,6 +170,13 @@ static void test_means(void **state)
     assert_true(wb_heat_is_missing(wb_heat_unit(&h, &l, 1, 1)));
     value[0] = wb_heat_missing();
     assert_true(wb_heat_unit(&h, &l, 0, 0) == 3);
+    value[3] = value[4] = wb_heat_blank();
+    assert_true(wb_heat_unit(&h, &l, 0, 0) == 2);
+    value[1] = wb_heat_blank();
+    assert_true(wb_heat_is_missing(wb_heat_unit(&h, &l, 0, 0))); /* one may come yet */
+    value[0] = wb_heat_blank();
+    assert_true(wb_heat_is_blank(wb_heat_unit(&h, &l, 0, 0)));
+    assert_false(wb_heat_is_missing(wb_heat_blank()) || wb_heat_is_blank(wb_heat_missing()));
 }
 
 static void range(const struct wb_heat *h, float min, float max)
@@ -200,6 +207,14 @@ static void test_ranges(void **state)
     wb_theme_init(&theme, WB_TIER_MONO, true);
     wb_heat_layout(&h, &theme, 10, 40, &l);
     assert_true(l.min == 0.5f && l.max > 0.5f);
+    value[0] = 3;
+    value[3] = -7;
+    value[1] = 0.25f;
+    h.self = true; /* the diagonal does not count */
+    h.diverging = false;
+    range(&h, 0.25f, 0.5f);
+    h.self = false;
+    value[1] = NAN;
     value[0] = value[2] = value[3] = wb_heat_missing(); /* nothing yet: the quantity's own */
     range(&h, -1, 2);
 }
@@ -211,12 +226,44 @@ static void test_text(void **state)
     char out[32];
 
     (void)state;
+    value[2] = wb_heat_blank();
+    assert_string_equal(wb_heat_text(&h, 0, 2, out, sizeof out), "--");
     value[2] = wb_heat_missing();
     assert_string_equal(wb_heat_text(&h, 0, 0, out, sizeof out), "0.6213");
     assert_string_equal(wb_heat_text(&h, 0, 1, out, sizeof out), "NaN");
     assert_string_equal(wb_heat_text(&h, 0, 2, out, sizeof out), "not computed");
     assert_string_equal(wb_heat_text(&h, 1, 0, out, sizeof out), "");
     assert_string_equal(wb_heat_text(&h, 0, -1, out, sizeof out), "");
+}
+
+/* Nothing stands in a blank cell, whatever shares its line, and the legend is silent about it. */
+static void test_blank(void **state)
+{
+    float value[8] = { 0, 1, 0, 1, 1, 0, 0, 0 };
+    struct wb_heat h = {
+        .rows = 4, .cols = 2, .value = value, .min = 0, .max = 1, .row = 0, .col = 0, .zoom = 1
+    };
+    struct screen s;
+    const struct wb_cell *cell;
+
+    (void)state;
+    value[4] = value[6] = value[1] = wb_heat_blank();
+    value[7] = wb_heat_missing();
+    screen_open(&s, 4, 80, WB_TIER_256, false);
+    wb_heat_draw(&s.cv, &h);
+    cell = s.surface.cell + 80 + 3; /* first line of the map */
+    assert_int_equal(cell[1].ch, 0x2584);
+    assert_true(cell[1].bg == WB_COLOUR_NONE);
+    assert_int_equal(cell[80].ch, ' ');
+    assert_true(cell[80].fg == WB_COLOUR_NONE && cell[80].bg == WB_COLOUR_NONE);
+    assert_int_equal(cell[81].ch, 0x2580);
+    screen_close(&s);
+    value[7] = 1;
+    screen_open(&s, 6, 60, WB_TIER_MONO, true);
+    wb_heat_draw(&s.cv, &h);
+    screen_is(&s, "   0\n>0 0\n 1 09\n 2  0\n 3  9\n"
+                  "0 [0123456789] 1  middle 0.5  range fixed  zoom 1\n");
+    screen_close(&s);
 }
 
 /* A click finds the cell whose colour stands there: each cell has a value of its own. */
@@ -366,8 +413,9 @@ int main(void)
         cmocka_unit_test(test_roles),  cmocka_unit_test(test_digits_written_out),
         cmocka_unit_test(test_blocks), cmocka_unit_test(test_means),
         cmocka_unit_test(test_ranges), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_at),     cmocka_unit_test(test_move),
-        cmocka_unit_test(test_zoom),   cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_blank),  cmocka_unit_test(test_at),
+        cmocka_unit_test(test_move),   cmocka_unit_test(test_zoom),
+        cmocka_unit_test(test_sizes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
