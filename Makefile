@@ -119,8 +119,8 @@ $(PROGRAM): $(BUILD)/app/main.o $(ARCHIVES)
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $(HELPERS) $(ARCHIVES)
 	$(LINK) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
 
-$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
-	$(LINK) -o $@ $^ $(LIBS)
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(HELPERS) $(ARCHIVES)
+	$(LINK) -o $@ $^ $(CMOCKA_LIBS) $(LIBS)
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(C_SRC))
 
