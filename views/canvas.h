@@ -86,8 +86,6 @@ uint32_t wb_text_next(const char **text, int *width);
 /* Make text safe for the screen and at most `width` columns, cut in the middle ("..." from 8
  * columns on, else one sign) keeping more of the tail; into out. */
 const char *wb_text_fit(char *out, size_t size, const char *text, int width, bool ascii);
-/* The same for messages ("file: tensor: rule"): more of the head is kept. */
-const char *wb_text_fit_message(char *out, size_t size, const char *text, int width, bool ascii);
 /* The same for sentences: cut at the end. */
 const char *wb_text_cut(char *out, size_t size, const char *text, int width, bool ascii);
 

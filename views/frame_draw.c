@@ -137,12 +137,10 @@ static void draw_toast(const struct wb_frame *f, struct wb_canvas *cv,
     static const enum wb_style style[] = { WB_STYLE_GOOD, WB_STYLE_WARNING, WB_STYLE_ERROR };
     int row = cv->rows - 1;
     bool waits = f->desk->messages.toast_until == 0;
-    char text[2000];
 
     wb_canvas_text(cv, row, 0, style[toast->kind], toast->kind == WB_MESSAGE_NOTE ? " " : "!");
-    wb_canvas_text(cv, row, 2, style[toast->kind],
-                   wb_text_fit_message(text, sizeof text, toast->text, cv->cols - (waits ? 16 : 3),
-                                       cv->theme->ascii));
+    wb_canvas_fit(cv, row, 2, cv->cols - (waits ? 16 : 3), WB_ALIGN_LEFT, style[toast->kind],
+                  toast->text);
     if (waits)
         wb_canvas_text(cv, row, cv->cols - 13, WB_STYLE_DIM, "(L: the log)");
 }

@@ -172,9 +172,7 @@ static void put_tail(struct sink *s, const char *text, int total, int room)
     put_head(s, text, room);
 }
 
-/* Cut in the middle, so many tenths of what is kept from the head. */
-static const char *fit(char *out, size_t size, const char *text, int width, bool ascii,
-                       int head_tenths)
+const char *wb_text_fit(char *out, size_t size, const char *text, int width, bool ascii)
 {
     struct sink s = { out, size, 0, ascii };
     int total = wb_text_width(text), keep, head;
@@ -184,24 +182,15 @@ static const char *fit(char *out, size_t size, const char *text, int width, bool
     if (total <= width) {
         put_head(&s, text, width);
     } else if (width > 0) {
+        /* Names differ at their ends: three tenths for the head, the rest for the tail. */
         keep = width >= 8 ? width - 3 : width - 1;
-        head = keep * head_tenths / 10;
+        head = keep * 3 / 10;
         put_head(&s, text, head);
         put_head(&s, width >= 8 ? "..." : "\u2026", 3);
         put_tail(&s, text, total, keep - head);
     }
     out[s.len] = '\0';
     return out;
-}
-
-const char *wb_text_fit(char *out, size_t size, const char *text, int width, bool ascii)
-{
-    return fit(out, size, text, width, ascii, 3); /* names differ at their ends */
-}
-
-const char *wb_text_fit_message(char *out, size_t size, const char *text, int width, bool ascii)
-{
-    return fit(out, size, text, width, ascii, 6); /* who and what first, the rule last */
 }
 
 const char *wb_text_cut(char *out, size_t size, const char *text, int width, bool ascii)

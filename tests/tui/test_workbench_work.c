@@ -103,7 +103,7 @@ static void test_model_vanishes(void **state)
     bench_go(&b, "models");
     pty_wait_text(&b.p, "(changed)");
     pty_type(&b.p, "\005");
-    pty_wait_text(&b.p, "is no file or directory");
+    pty_wait_text(&b.p, "of the hub (name");
     expect_alive();
     bench_quit(&b);
 }
