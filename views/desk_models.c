@@ -329,7 +329,7 @@ struct wb_desk_model *wb_desk_other(const struct wb_desk *desk)
     for (size_t i = 0; i < desk->models; i++)
         if (desk->model[i]->marked && desk->model[i] != m && desk->model[i]->model != NULL)
             return desk->model[i];
-    all = calloc(desk->models, sizeof *all);
+    all = calloc(desk->models + 1, sizeof *all);
     for (size_t i = 0; all != NULL && i < desk->models; i++)
         all[i] = desk->model[i]->model;
     if (all != NULL)

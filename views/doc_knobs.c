@@ -315,8 +315,11 @@ bool wb_doc_step_knob(struct wb_doc *d, size_t i, int steps, struct wb_err *err)
     wb_doc_knob_value(d, i, value, sizeof value);
     if (k->choice != NULL) {
         size_t n, at = choice_number(k, value, &n);
-        long next = ((long)at + steps) % (long)n;
+        long next;
 
+        if (n == 0)
+            return wb_fail(err, WB_EARG, "%s has nothing to choose from", k->name);
+        next = ((long)at + steps) % (long)n;
         return wb_doc_turn(d, k->name, k->choice[next < 0 ? next + (long)n : next], true, err);
     }
     if (k->kind == WB_KNOB_BOOL)

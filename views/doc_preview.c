@@ -231,7 +231,7 @@ bool wb_doc_poll_preview(struct wb_doc *d)
         if (state == WB_TASK_DONE)
             d->preview_err.code = WB_OK;
         if (state != WB_TASK_WAITING && state != WB_TASK_RUNNING) {
-            changed = read_preview(d) || changed; /* what came between the two looks */
+            read_preview(d); /* what came between the two looks */
             if (state == WB_TASK_DONE)
                 d->exact_seconds = wb_now_seconds() - d->started_at;
             wb_task_drop(d->preview_task);

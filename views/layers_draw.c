@@ -129,7 +129,7 @@ static void draw_value(const struct layers *s, struct wb_canvas *cv, int row)
 
     wb_canvas_text(cv, row, 1, WB_STYLE_TEXT, "value");
     if (isnan(number)) {
-        const char *words = wb_heat_text(h, h->row, h->col, text, sizeof text);
+        const char *words;
 
         if (wb_heat_is_blank(h->value[h->row * h->cols + h->col]))
             words = "no such tensor";
