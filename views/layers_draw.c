@@ -124,7 +124,6 @@ static void draw_value(const struct layers *s, struct wb_canvas *cv, int row)
     const struct wb_heat *h = &s->heat[s->mode];
     double number = wb_layers_number(s, h->row, h->col);
     const struct wb_delta *sum = NULL;
-    char text[40];
     int col;
 
     wb_canvas_text(cv, row, 1, WB_STYLE_TEXT, "value");
