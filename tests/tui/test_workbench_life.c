@@ -198,7 +198,7 @@ static void test_broken_session(void **state)
     assert_true(wb_make_dirs(bench_path(&b, "$D/state/weightbench"), &err));
     bench_write(&b, SESSION, "{ \"models\": [ {");
     bench_start(&b, 24, 80, "");
-    pty_wait_text(&b.p, "the last session cannot be read");
+    pty_wait_text(&b.p, "not valid JSON"); /* the rest may be cut: the path is long */
     bench_quit(&b);
     bench_write(&b, SESSION,
                 "{\"version\":1,\"screen\":7,\"models\":{\"x\":[null]},\"pipeline\":{\"path\":[],"

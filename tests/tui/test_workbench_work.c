@@ -96,6 +96,7 @@ static void test_model_vanishes(void **state)
     bench_start(&b, 40, 120, BASE " $D/math");
     pty_wait_text(&b.p, "2 models");
     bench_command(&b, "model math base");
+    pty_wait_text(&b.p, "shapes as base, 74 of 74"); /* both are open by now */
     assert_true(wb_remove_tree(bench_path(&b, "$D/math"), &err));
     bench_go(&b, "tensors");
     pty_type(&b.p, "c"); /* all values, now */
