@@ -231,7 +231,10 @@ bool wb_session_restore(struct wb_session *s, struct wb_frame *f)
         return false;
     root = wb_json_parse_file(s->path, SESSION_BYTES_MAX, &err);
     if (root == NULL) {
-        wb_desk_say(f->desk, WB_MESSAGE_WARNING, "the last session cannot be read: %s", err.msg);
+        wb_desk_say(f->desk, WB_MESSAGE_WARNING,
+                    "the last session cannot be read, so this one is not kept: %s", err.msg);
+        free(s->path); /* the file stays as it is */
+        s->path = NULL;
         return false;
     }
     restore_models(f->desk, cJSON_GetObjectItemCaseSensitive(root, "models"));

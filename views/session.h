@@ -22,7 +22,7 @@ struct wb_session {
 void wb_session_init(struct wb_session *s, bool keep);
 void wb_session_free(struct wb_session *s);
 /* Open what was open; models that are gone are told in the log. True when there was a session.
- * A broken file is told and left alone. */
+ * A broken file is told and left alone: then this session is not kept. */
 bool wb_session_restore(struct wb_session *s, struct wb_frame *f);
 /* Write the file when something changed; `now`: even if the last look was just before. */
 void wb_session_keep(struct wb_session *s, struct wb_frame *f, bool now);

@@ -200,6 +200,7 @@ static void test_broken_session(void **state)
     bench_start(&b, 24, 80, "");
     pty_wait_text(&b.p, "not valid JSON"); /* the rest may be cut: the path is long */
     bench_quit(&b);
+    bench_wait_file(&b, SESSION, "{ \"models\": [ {"); /* as it was */
     bench_write(&b, SESSION,
                 "{\"version\":1,\"screen\":7,\"models\":{\"x\":[null]},\"pipeline\":{\"path\":[],"
                 "\"text\":5,\"turned\":[{\"knobs\":[1,\"=\",\"a\"]}],\"settings\":\"no\"}}");
