@@ -224,11 +224,11 @@ clean:
 
 help:
 	@echo 'make                the program, ./weightbench'
-	@echo 'make demo           installs what is missing, builds, merges the bundled models'
+	@echo 'make demo           installs what is missing, builds, opens the workbench on the bundled models'
 	@echo 'make check          installs what is missing, builds, runs every test'
 	@echo 'make sanitize       the same under AddressSanitizer and UBSan, in $(BUILD)-asan'
 	@echo 'make setup          only installs what building and testing need (apt-get)'
-	@echo 'make bench          speed and memory, as ratios to cp and cat; ~25 GB under $$WB_BENCH_DIR'
+	@echo 'make bench          speed and memory, as ratios to cp and cat; ~32 GB under $$WB_BENCH_DIR'
 	@echo 'make bench-peers    side by side with mergekit (PyPI)'
 	@echo 'make readme-tables  puts the tables of both into README.md'
 	@echo 'make screenshots    captures of every screen into README.md and views/pictures'

@@ -13,6 +13,7 @@
 #include "views/frame.h"
 
 #define ARGUMENTS_MAX 8
+#define COUNT_MAX 9999 /* of `:down 5` */
 #define THREADS_MAX 1024
 
 /* Models */
@@ -423,6 +424,7 @@ bool wb_frame_command(struct wb_frame *f, const char *line, struct wb_err *err)
     struct wb_view *v = wb_frame_view(f);
     const struct wb_command *c;
     enum wb_action action;
+    long count;
 
     snprintf(copy, sizeof copy, "%s", line + strspn(line, " :"));
     rest = copy + strcspn(copy, " ");
@@ -439,7 +441,8 @@ bool wb_frame_command(struct wb_frame *f, const char *line, struct wb_err *err)
         (!wb_action_of_frame(action) && !wb_view_handles(v->ops, action)))
         return wb_fail(err, WB_EARG, "'%s' is nothing that %s knows; ? lists what there is", name,
                        v->ops->title);
-    wb_frame_act(f, action, atoi(rest) > 0 ? atoi(rest) : 1);
+    count = strtol(rest, NULL, 10);
+    wb_frame_act(f, action, count < 1 ? 1 : count > COUNT_MAX ? COUNT_MAX : (int)count);
     return true;
 }
 

@@ -211,7 +211,7 @@ static bool find_style(const char *name, enum wb_style *style, struct wb_err *er
             *style = (enum wb_style)s;
             return true;
         }
-    return wb_fail(err, WB_EARG, "'%s' is no style; `:help colours` lists them", name);
+    return wb_fail(err, WB_EARG, "'%s' is no style; Tab behind `:set style.` lists them", name);
 }
 
 /* One word of a look. `ground` is where the next colour goes; "on" turns it to the background. */

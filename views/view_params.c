@@ -431,7 +431,7 @@ static bool poll(struct wb_view *v)
 static void show(struct wb_view *v, const char *what)
 {
     struct params *s = v->state;
-    int step = atoi(what);
+    long step = strtol(what, NULL, 10);
 
     if (step > 0)
         s->step = (size_t)step - 1;
