@@ -60,8 +60,9 @@ static void expect_stopped_and_back(void)
     assert_true(vt_feed(&b.p.vt, noise, strlen(noise)));
     pty_continue(&b.p);
     pty_wait_mode(&b.p, &b.p.vt.alternate, true);
+    pty_wait_mode(&b.p, &b.p.vt.mouse, true);
+    pty_wait_mode(&b.p, &b.p.vt.paste, true);
     bench_wait_golden(&b, "pipeline");
-    assert_true(b.p.vt.mouse && b.p.vt.paste);
     bench_go(&b, "models");
     bench_go(&b, "pipeline");
 }
@@ -271,7 +272,7 @@ static void test_config(void **state)
     bench_quit(&b);
     bench_start(&b, 24, 80, "--no-config tests/data/zoo/base");
     pty_wait_text(&b.p, "[1 Models]");
-    assert_true(b.p.vt.mouse);
+    pty_wait_mode(&b.p, &b.p.vt.mouse, true);
     bench_quit(&b);
 }
 
