@@ -1,0 +1,45 @@
+/* app/probe/states.h - how alike the states of a model are along its depth, on a text (inspect I1,
+ * I2).
+ *
+ * State 0 is the embedding, state l + 1 the residual stream behind block l. All positions of the
+ * windows count, BOS included. */
+#ifndef WB_PROBE_STATES_H
+#define WB_PROBE_STATES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "app/core/err.h"
+#include "app/infer/forward.h"
+
+enum wb_state_metric { WB_STATE_CKA, WB_STATE_COSINE, WB_STATE_ANGULAR };
+
+struct wb_states {
+    int layers;        /* states: layers + 1 */
+    size_t rows;       /* positions looked at */
+    double *matrix[3]; /* by metric, [states, states]: linear CKA; mean cosine of a token's states;
+                        * mean arccos(cosine) / pi. NaN where it does not exist. */
+    double *influence; /* [layers]: 1 - mean cosine over the block (block influence) */
+    double *relative_step;            /* [layers]: mean |h[l] - h[l - 1]| / |h[l - 1]| */
+    double *norm;                     /* [states]: mean norm of a state */
+    size_t zero_rows, nonfinite_rows; /* left out */
+};
+
+/* Progressive: report (may be NULL) gets what is known after every batch; false cancels. Work in
+ * memory: states of one batch for cosines; for CKA sums of products (hidden^2) or, with rows <
+ * hidden, all states. rows_max: CKA takes at most this many evenly spread rows (0: all). Free with
+ * wb_states_free. */
+bool wb_states_run(struct wb_net *net, const struct wb_rows *rows, size_t rows_max,
+                   bool (*report)(void *ctx, const struct wb_states *so_far), void *ctx,
+                   struct wb_states *out, struct wb_err *err);
+void wb_states_free(struct wb_states *s);
+
+/* Linear CKA of x [n, p] and y [n, q], float32, columns centred here; in [0, 1]. WB_EARG when
+ * either is constant. Source: arXiv:1905.00414 section 3. */
+bool wb_cka(size_t n, size_t p, const float *x, size_t q, const float *y, double *out,
+            struct wb_err *err);
+/* The debiased one (HSIC_1, inspect I2.4), n >= 4; may be a little negative. */
+bool wb_cka_debiased(size_t n, size_t p, const float *x, size_t q, const float *y, double *out,
+                     struct wb_err *err);
+
+#endif
