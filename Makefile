@@ -25,10 +25,10 @@ endif
 
 # ---- flags: ours apart from the user's, who may set CFLAGS and friends to anything ----
 
-PACKAGES := lua5.4 openblas lapacke libcjson libxxhash libcrypto
+PACKAGES := lua5.4 openblas lapacke libcjson libxxhash libcrypto libpcre2-8 libutf8proc
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null || echo -I/usr/include/lua5.4)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || \
-                echo -llua5.4 -lopenblas -llapacke -lcjson -lxxhash -lcrypto)
+                echo -llua5.4 -lopenblas -llapacke -lcjson -lxxhash -lcrypto -lpcre2-8 -lutf8proc)
 CMOCKA_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2

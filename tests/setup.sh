@@ -10,7 +10,8 @@ what=${1:-check}
 # What must be there, and the Debian package that brings it.
 programs='cc:gcc ar:binutils pkg-config:pkg-config make:make'
 modules='lua5.4:liblua5.4-dev openblas:libopenblas-dev lapacke:liblapacke-dev
-         libcjson:libcjson-dev libxxhash:libxxhash-dev libcrypto:libssl-dev ncursesw:libncurses-dev'
+         libcjson:libcjson-dev libxxhash:libxxhash-dev libcrypto:libssl-dev ncursesw:libncurses-dev
+         libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev'
 case $what in
 build) ;;
 check)
