@@ -175,6 +175,7 @@ bool wb_rope_parse(const cJSON *scaling, double base, int dims, int context, str
     if (!read_type(scaling, &out->type, &type, err) || !read_all(scaling, out, err) ||
         !check(out, type, scaling, arena, err))
         return false;
+    out->exact_range = cJSON_IsFalse(item_of(scaling, "truncate"));
     return (out->base > 0 && isfinite(out->base)) ||
            wb_fail(err, WB_EFORMAT, "rope with a base of %g", out->base);
 }
@@ -217,10 +218,10 @@ static double yarn_dim(const struct wb_rope_rule *r, double rotations)
 
 static double yarn(const struct wb_rope_rule *r, double inv, int i)
 {
-    double low = fmax(floor(yarn_dim(r, r->beta_fast)), 0);
-    double high = fmin(ceil(yarn_dim(r, r->beta_slow)), r->dims - 1);
-    double ramp;
+    double low = yarn_dim(r, r->beta_fast), high = yarn_dim(r, r->beta_slow), ramp;
 
+    low = fmax(r->exact_range ? low : floor(low), 0);
+    high = fmin(r->exact_range ? high : ceil(high), r->dims - 1);
     if (low == high)
         high += 0.001;
     ramp = fmin(fmax((i - low) / (high - low), 0), 1);

@@ -12,7 +12,7 @@ return {
     },
   },
   forward = {
-    block = "sandwich", act = "hidden_activation",
+    block = "sandwich",
     window = "sliding_window", window_default = 4096, full_every = 2,
     scale = "query_pre_attn_scalar", scale_default = 256,
     attn_cap = "attn_logit_softcapping", attn_cap_default = 50,
