@@ -21,6 +21,7 @@
 #include "app/graph/model.h"
 #include "app/infer/attend.h"
 #include "app/infer/spec.h"
+#include "app/infer/weights.h"
 
 #define WB_NET_BATCH_ROWS 2048
 
@@ -34,6 +35,7 @@ struct wb_net *wb_net_open(struct wb_model *model, const char *stack, const stru
 void wb_net_close(struct wb_net *net); /* NULL is fine */
 const struct wb_spec *wb_net_spec(const struct wb_net *net);
 struct wb_model *wb_net_model(const struct wb_net *net); /* borrowed */
+struct wb_weights *wb_net_weights(struct wb_net *net);   /* borrowed */
 /* A NaN or an infinity was met in a final state or a logit since the net was opened: figures that
  * came of it are to be flagged. */
 bool wb_net_nonfinite(const struct wb_net *net);
