@@ -80,6 +80,17 @@ bool wb_net_nonfinite(const struct wb_net *net)
     return net->nonfinite;
 }
 
+struct wb_pool *wb_net_pool(const struct wb_net *net)
+{
+    return net->pool;
+}
+
+void wb_net_set_cancel(struct wb_net *net, const atomic_bool *cancel)
+{
+    net->cancel = cancel;
+    wb_weights_set_cancel(net->weights, cancel);
+}
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 struct pieces {

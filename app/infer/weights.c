@@ -226,6 +226,11 @@ bool wb_weights_resident(const struct wb_weights *w)
     return true;
 }
 
+void wb_weights_set_cancel(struct wb_weights *w, const atomic_bool *cancel)
+{
+    w->how.cancel = cancel;
+}
+
 uint64_t wb_weights_bytes(const struct wb_weights *w)
 {
     return w->packed_bytes;
