@@ -248,7 +248,7 @@ static void near_states(const struct run *r, const struct tiny *t, size_t i)
     assert_non_null(want.x);
     assert_int_equal(want.n, (size_t)s->layers * n * d);
     for (size_t l = 0; l < (size_t)s->layers; l++) {
-        char what[40];
+        char what[80];
 
         snprintf(what, sizeof what, "state %zu of sequence %zu", l, i);
         near_all(t->name, what, r->state + (l * rows_of(r) + r->start[i]) * d, want.x + l * n * d,
