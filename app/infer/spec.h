@@ -67,7 +67,7 @@ struct wb_spec {
     int ropes;
     const struct wb_spec_layer *layer; /* one for each */
     enum wb_pooling pooling;
-    int end_token; /* of WB_POOLING_END: the first place of this id; -1: of the highest id */
+    int end_token; /* of WB_POOLING_END: the first place of this id; -1: of the highest */
     int image_rows, image_columns, channels, patch; /* of vision: pixels */
     const char *stack; /* of a model with several: "vision", "text"; "" */
 };
