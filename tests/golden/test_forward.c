@@ -20,7 +20,7 @@
 #include "app/store/ckpt.h"
 #include "lua/bind/families.h"
 
-#define TINY "tests/data/infer/"
+#define TINY "tests/data/infer/" /* WB_TINY in the environment goes before it */
 #define ZOO "tests/data/zoo/"
 #define ZOO_GOLDENS "tests/data/goldens/zoo/"
 #define TOLERANCE 1e-4 /* float32 sums in another order; 1e-6 is usual */
@@ -28,6 +28,7 @@
 #define SEQUENCES 2
 
 static struct wb_arch_set *set;
+static const char *tiny_dir;
 static cJSON *tiny_list, *zoo_figures;
 static const struct wb_eval how = { .threads = 2 };
 
@@ -474,13 +475,14 @@ static void test_tiny(void **state)
     const cJSON *entry = *state;
     struct tiny t = { wb_json_text(entry, "name", ""), wb_json_text(entry, "kind", ""), NULL,
                       NULL };
-    char dir[200];
+    char dir[400], golden[400];
     struct wb_err err;
     size_t k = 0;
 
-    snprintf(dir, sizeof dir, TINY "%s", t.name);
+    snprintf(dir, sizeof dir, "%s%s", tiny_dir, t.name);
+    snprintf(golden, sizeof golden, "%sgolden.safetensors", tiny_dir);
     t.dir = dir;
-    t.golden = wb_ckpt_open(TINY "golden.safetensors", &err);
+    t.golden = wb_ckpt_open(golden, &err);
     if (t.golden == NULL)
         fail_msg("%s", err.msg);
     while (k < sizeof kinds / sizeof *kinds && strcmp(kinds[k].kind, t.kind) != 0)
@@ -679,9 +681,12 @@ int main(void)
 {
     struct wb_err err;
     const cJSON *entry;
+    char path[400];
     int failed;
 
-    tiny_list = wb_json_parse_file(TINY "models.json", 1 << 20, &err);
+    tiny_dir = getenv("WB_TINY") != NULL ? getenv("WB_TINY") : TINY;
+    snprintf(path, sizeof path, "%smodels.json", tiny_dir);
+    tiny_list = wb_json_parse_file(path, 1 << 20, &err);
     zoo_figures = wb_json_parse_file(ZOO_GOLDENS "golden.json", 1 << 24, &err);
     if (tiny_list == NULL || zoo_figures == NULL) {
         printf("%s\n", err.msg);

@@ -1,11 +1,14 @@
 """Tiny models of every family, made by transformers, and what transformers computes with them.
 
-tiny_models.py make FOLDER          write FOLDER/<name>/, golden.safetensors and models.json
+tiny_models.py make FOLDER [SEED]   write FOLDER/<name>/, golden.safetensors and models.json
 tiny_models.py compare FOLDER       compute again from the stored models, compare with the stored figures
+
+The stored ones were made by transformers 5, whose configs hold rope_parameters; version 4 writes the
+same settings as rope_theta and rope_scaling, so that both forms come to be read.
 
 Weights are random and far from their usual starts (no norm is 1, no bias 0), so that a term left out
 shows. Everything is float32 with eager attention, one sequence at a time; float64 is computed
-beside it and its difference printed. The settings are the traps: see each entry of MODELS.
+beside it and its difference printed (by version 5). The settings are the traps: see each entry of MODELS.
 """
 
 import json
@@ -18,6 +21,7 @@ from safetensors.torch import load_file, save_file
 
 VOCAB = 48
 LENGTHS = (9, 17)
+OLD = int(tf.__version__.split(".")[0]) < 5
 AGREE = 1e-5  # versions of torch sum in different orders
 
 SIZES = dict(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=2, num_attention_heads=4,
@@ -120,6 +124,27 @@ MODELS = {
 }
 
 
+def before_five(name, settings):
+    """The settings as version 4 of the library takes them."""
+    old = dict(settings)
+    rope = dict(old.pop("rope_parameters", plain(10000.0)))
+    if "full_attention" in rope:
+        old["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        rope = dict(rope["full_attention"])
+    theta, share = rope.pop("rope_theta"), rope.pop("partial_rotary_factor", None)
+    old["rotary_emb_base" if name.startswith("gpt-neox") else "rope_theta"] = theta
+    if share is not None:
+        old["rotary_pct" if name.startswith("gpt-neox") else "partial_rotary_factor"] = share
+    if rope["rope_type"] == "longrope":  # its original context stands beside it
+        old["rope_scaling"] = {"type": "longrope", "short_factor": rope["short_factor"],
+                               "long_factor": rope["long_factor"]}
+    elif rope["rope_type"] != "default":
+        old["rope_scaling"] = rope
+    if name == "qwen2":  # eager attention gave the window to every layer
+        old["max_window_layers"] = 0
+    return old
+
+
 def perturb(model, seed, plus_one):
     """Every parameter at random; plus_one: norms are stored as the difference from 1."""
     draw = torch.Generator().manual_seed(seed)
@@ -139,6 +164,8 @@ def perturb(model, seed, plus_one):
 
 def built(name, seed):
     kind, config, model, settings = MODELS[name]
+    if OLD and kind in ("decoder", "bare"):
+        settings = before_five(name, settings)
     torch.manual_seed(seed)
     made = model._from_config(config(**settings), attn_implementation="eager").eval()
     perturb(made, seed, name.startswith("gemma"))
@@ -231,16 +258,19 @@ def save(model, name, folder):
         extra.unlink()
 
 
-def make(root):
+def make(root, first_seed):
     root.mkdir(parents=True, exist_ok=True)
     golden, listed = {}, []
-    for seed, name in enumerate(MODELS):
+    for seed, name in enumerate(MODELS, first_seed):
         model = built(name, seed)
         save(model, name, root / name)
         single = figures(model, name)
-        double = figures(built(name, seed).double(), name)
         size = (root / name / "model.safetensors").stat().st_size
-        print(f"{name:22} {size:6} bytes, float32 from float64 {apart(single, double):.1e}")
+        line = f"{name:22} {size:6} bytes"
+        if not OLD:  # whose masks are float32's alone
+            double = figures(built(name, seed).double(), name)
+            line += f", float32 from float64 {apart(single, double):.1e}"
+        print(line)
         golden.update({f"{name}.{key}": value for key, value in single.items()})
         listed.append({"name": name, "kind": "decoder" if MODELS[name][0] == "bare" else MODELS[name][0]})
     save_file({k: v.clone() for k, v in golden.items()}, root / "golden.safetensors",
@@ -251,7 +281,7 @@ def make(root):
 def stored(name, folder):
     model = MODELS[name][2]
     if MODELS[name][0] != "bare":
-        return model.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+        return model.from_pretrained(folder, attn_implementation="eager").eval()
     config = tf.AutoConfig.from_pretrained(folder)
     made = model._from_config(config, attn_implementation="eager").eval()
     made.transformer.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
@@ -260,6 +290,9 @@ def stored(name, folder):
 
 
 def compare(root):
+    if OLD:
+        print("transformers 4 does not read the stored configs: nothing compared")
+        return 0
     golden = load_file(root / "golden.safetensors")
     failed = 0
     for name in MODELS:
@@ -273,9 +306,9 @@ def compare(root):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     tf.logging.set_verbosity_error()
-    if len(sys.argv) != 3 or sys.argv[1] not in ("make", "compare"):
+    if len(sys.argv) not in (3, 4) or sys.argv[1] not in ("make", "compare"):
         sys.exit(__doc__)
     if sys.argv[1] == "make":
-        make(Path(sys.argv[2]))
+        make(Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) == 4 else 0)
     else:
         sys.exit(1 if compare(Path(sys.argv[2])) else 0)
