@@ -1,8 +1,8 @@
 /* app/infer/row_element.h - exp, tanh, erf and the activations of one float32.
  *
- * Included after the target pragmas of each row_*.c. Polynomials are Taylor's or fitted by
- * Chebyshev interpolation with weightings so that the float32 result is within 2 units in the last
- * place; conditions are selections, which vectorise. */
+ * Included after the target pragmas of each row_*.c. Polynomials are Taylor's or Chebyshev
+ * fits over their range; results are within 2 units in the last place. Conditions are selections,
+ * which vectorise. */
 #ifndef WB_INFER_ROW_ELEMENT_H
 #define WB_INFER_ROW_ELEMENT_H
 
@@ -29,7 +29,7 @@ static inline float exp_float(float x)
     return x == x ? p : float_of(F32_NAN);
 }
 
-/* x + x^3 P(x^2), or 1 - 2 / (e^2|x| + 1) where that does not cancel. */
+/* Of |x|: x + x^3 P(x^2), or 1 - 2 / (e^2|x| + 1) where that does not cancel. */
 static inline float tanh_float(float x)
 {
     float a = element_abs(x), t = x * x;
@@ -41,11 +41,12 @@ static inline float tanh_float(float x)
     p = p * t - 0.053958461627f;
     p = p * t + 0.133333001462f;
     p = p * t - 0.333333331494f;
-    r = t < 0.39f ? x + x * t * p : float_of(bits_of(big) | (bits_of(x) & F32_SIGN));
+    r = t < 0.39f ? a + a * t * p : big;
+    r = float_of(bits_of(r) | (bits_of(x) & F32_SIGN));
     return x == x ? r : float_of(F32_NAN);
 }
 
-/* x P(x^2), or 1 - exp(-P(|x|)); above 3.92 it rounds to 1. */
+/* Of |x|: x P(x^2), or 1 - exp(-P(x)); above 3.92 it rounds to 1. */
 static inline float erf_float(float x)
 {
     float a = element_abs(x), t = x * x, y = a > 4.0f ? 4.0f : a;
@@ -66,7 +67,8 @@ static inline float erf_float(float x)
     q = q * y + 1.130231022835f;
     q = q * y - 3.185396490e-04f;
     big = 1.0f - exp_float(-q);
-    r = t < 0.82f ? x + x * p : float_of(bits_of(big) | (bits_of(x) & F32_SIGN));
+    r = t < 0.82f ? a + a * p : big;
+    r = float_of(bits_of(r) | (bits_of(x) & F32_SIGN));
     return x == x ? r : float_of(F32_NAN);
 }
 
