@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 
+#include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
@@ -17,7 +18,10 @@
     "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt,prefer-vector-width=512")
 #endif
 
+#include "app/infer/tile_avx512.h"
 #include "app/tensor/kernel_loop.h"
+
+#define HAVE_TILES
 
 #define ROW_TABLE wb_row_avx512
 #define ROW_NAME "avx512"

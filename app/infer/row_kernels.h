@@ -13,6 +13,21 @@
 #include "app/tensor/kernels.h"
 
 #define WB_ACTS (WB_ACT_RELU + 1)
+#define WB_PANEL 32    /* outputs of a panel of weights */
+#define WB_DEEP 1024    /* inputs of a panel, at most */
+#define WB_TILE_ROWS 8 /* rows that pass a panel together, at most */
+
+/* y[rows, outs] = or += x[rows, deep] times a panel, plus bias (NULL: none). */
+struct wb_tile {
+    const float *x;
+    size_t ldx, rows, deep;
+    const float *panel; /* [deep, WB_PANEL], 64-byte aligned */
+    size_t outs;
+    const float *bias;
+    bool add;
+    float *y;
+    size_t ldy;
+};
 
 struct wb_row_kernels {
     const char *name; /* of the table in kernels.h that it goes with */
@@ -43,6 +58,11 @@ struct wb_row_kernels {
                 size_t ldy);
     /* y += a x */
     void (*axpy)(size_t n, float a, const float *x, float *y);
+
+    /* Products of many rows, fused; NULL in a table that leaves them to sgemm. pack: w [outs,
+     * deep] (row stride ldw) to a panel, zeros beyond outs. */
+    void (*pack)(size_t outs, size_t deep, const float *w, size_t ldw, float *panel);
+    void (*tile)(const struct wb_tile *t);
 };
 
 /* That of the table wb_kernels() stands for. */

@@ -222,4 +222,8 @@ const struct wb_row_kernels ROW_TABLE = {
     .exp_sum_double = exp_sum_double,
     .dot = dot,
     .axpy = axpy,
+#ifdef HAVE_TILES
+    .pack = tile_pack,
+    .tile = tile_multiply,
+#endif
 };
