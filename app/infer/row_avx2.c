@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 
+#include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
@@ -15,6 +16,9 @@
 #endif
 
 #include "app/tensor/kernel_loop.h"
+
+#define VECTOR 8
+#define LOAD_F16(p) _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p)))
 
 #define ROW_TABLE wb_row_avx2
 #define ROW_NAME "avx2"

@@ -22,6 +22,8 @@
 #include "app/tensor/kernel_loop.h"
 
 #define HAVE_TILES
+#define VECTOR 16
+#define LOAD_F16(p) _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(p)))
 
 #define ROW_TABLE wb_row_avx512
 #define ROW_NAME "avx512"

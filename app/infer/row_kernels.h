@@ -14,7 +14,7 @@
 
 #define WB_ACTS (WB_ACT_RELU + 1)
 #define WB_PANEL 32    /* outputs of a panel of weights */
-#define WB_DEEP 1024    /* inputs of a panel, at most */
+#define WB_DEEP 1024   /* inputs of a panel, at most */
 #define WB_TILE_ROWS 8 /* rows that pass a panel together, at most */
 
 /* y[rows, outs] = or += x[rows, deep] times a panel, plus bias (NULL: none). */
@@ -56,6 +56,10 @@ struct wb_row_kernels {
     /* y[r ldy] = w . x[r ldx ..], 1 <= rows <= WB_LANES / 2 */
     void (*dot)(size_t n, const float *w, const float *x, size_t ldx, size_t rows, float *y,
                 size_t ldy);
+    /* The same of four packed rows of weights, ldw bytes apart: y[4][WB_LANES / 2]. NULL for some
+     * dtypes. */
+    void (*dots[WB_DTYPE_COUNT])(size_t n, const void *w, size_t ldw, const float *x, size_t ldx,
+                                 size_t rows, float *y);
     /* y += a x */
     void (*axpy)(size_t n, float a, const float *x, float *y);
 

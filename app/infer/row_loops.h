@@ -195,6 +195,10 @@ static void dot(size_t n, const float *w, const float *x, size_t ldx, size_t row
         y[r * ldy] = dot_one(n, w, x + r * ldx);
 }
 
+#ifdef VECTOR
+#include "app/infer/row_dots.h"
+#endif
+
 const struct wb_row_kernels ROW_TABLE = {
     .name = ROW_NAME,
     .act = { [WB_ACT_SILU] = row_silu,
@@ -222,6 +226,14 @@ const struct wb_row_kernels ROW_TABLE = {
     .exp_sum_double = exp_sum_double,
     .dot = dot,
     .axpy = axpy,
+#ifdef VECTOR
+    .dots = { [WB_DTYPE_F32] = dots_f32,
+              [WB_DTYPE_BF16] = dots_bf16,
+#ifdef LOAD_F16
+              [WB_DTYPE_F16] = dots_f16,
+#endif
+    },
+#endif
 #ifdef HAVE_TILES
     .pack = tile_pack,
     .tile = tile_multiply,

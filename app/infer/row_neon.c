@@ -9,6 +9,8 @@
 
 #include "app/tensor/kernel_loop.h"
 
+#define VECTOR 4
+
 #define ROW_TABLE wb_row_neon
 #define ROW_NAME "neon"
 #include "app/infer/row_loops.h"

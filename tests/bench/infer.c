@@ -191,7 +191,7 @@ static void bench_few(void)
 {
     static const enum wb_dtype dtypes[] = { WB_DTYPE_BF16, WB_DTYPE_F16, WB_DTYPE_F32,
                                             WB_DTYPE_F8_E4M3 };
-    const size_t bytes = (size_t)1 << 30, in = 2048;
+    const size_t bytes = (size_t)1 << 29, in = 2048;
     void *data = packed(bytes / 2, WB_DTYPE_BF16);
     struct stream stream = { data, bytes / sizeof(uint64_t) };
     double t = best_of(run_stream, &stream);
@@ -335,6 +335,7 @@ static void run_rows(void *ctx)
             r->y[i] = (float)wb_argmax(r->width, r->x + i * r->width);
         break;
     default:
+        memcpy(r->y, r->x, r->n * r->width * sizeof(float));
         wb_gate_rows((enum wb_act)(r->what - 6), r->n, r->width, r->y, r->width, r->x, r->width);
     }
 }
