@@ -9,15 +9,15 @@
 #include "app/tensor/kernel_element.h"
 
 /* e^x = 2^k e^r, |r| <= ln(2) / 2. 2^k is two factors, so that denormals round once and what is
- * too large becomes infinity. */
+ * too large becomes infinity. What is out of range is selected at the end: of a bound put in front,
+ * compilers make one computation for each case. */
 static inline float exp_float(float x)
 {
     const float to_integer = 0x1.8p23f; /* adding it leaves the nearest integer in the low bits */
-    float low = x < -104.0f ? -104.0f : x, y = low > 89.0f ? 89.0f : low;
-    float shifted = y * 0x1.715476p0f + to_integer, k = shifted - to_integer;
-    float r = (y - k * 0x1.62ep-1f) - k * 0x1.0bfbe8p-15f;
+    float shifted = x * 0x1.715476p0f + to_integer, k = shifted - to_integer;
+    float r = (x - k * 0x1.62ep-1f) - k * 0x1.0bfbe8p-15f;
     float p = 1.0f / 5040;
-    int32_t n = (int32_t)bits_of(shifted) - 0x4B400000, half = n >> 1;
+    uint32_t n = bits_of(shifted) - 0x4B400000u, half = (uint32_t)((int32_t)n >> 1);
 
     p = p * r + 1.0f / 720;
     p = p * r + 1.0f / 120;
@@ -25,7 +25,9 @@ static inline float exp_float(float x)
     p = p * r + 1.0f / 6;
     p = p * r + 0.5f;
     p = p * r * r + r + 1.0f;
-    p = p * float_of((uint32_t)(half + 127) << 23) * float_of((uint32_t)(n - half + 127) << 23);
+    p = p * float_of((half + 127) << 23) * float_of((n - half + 127) << 23);
+    p = x < -104.0f ? 0.0f : p;
+    p = x > 89.0f ? float_of(F32_INF) : p;
     return x == x ? p : float_of(F32_NAN);
 }
 
@@ -46,10 +48,10 @@ static inline float tanh_float(float x)
     return x == x ? r : float_of(F32_NAN);
 }
 
-/* Of |x|: x P(x^2), or 1 - exp(-P(x)); above 3.92 it rounds to 1. */
+/* Of |x|: x P(x^2), or 1 - exp(-P(x)); beyond 4 it is 1. */
 static inline float erf_float(float x)
 {
-    float a = element_abs(x), t = x * x, y = a > 4.0f ? 4.0f : a;
+    float a = element_abs(x), t = x * x;
     float p = 8.387074195e-05f, q = -1.643063683e-06f, big, r;
 
     p = p * t - 0.000814708124f;
@@ -58,15 +60,16 @@ static inline float erf_float(float x)
     p = p * t + 0.112836994231f;
     p = p * t - 0.376126348973f;
     p = p * t + 0.128379225731f; /* the 1 in front of it is added last */
-    q = q * y + 4.616385922e-05f;
-    q = q * y - 5.975857493e-04f;
-    q = q * y + 0.004762625787f;
-    q = q * y - 0.026427637786f;
-    q = q * y + 0.110087163746f;
-    q = q * y + 0.631823897362f;
-    q = q * y + 1.130231022835f;
-    q = q * y - 3.185396490e-04f;
+    q = q * a + 4.616385922e-05f;
+    q = q * a - 5.975857493e-04f;
+    q = q * a + 0.004762625787f;
+    q = q * a - 0.026427637786f;
+    q = q * a + 0.110087163746f;
+    q = q * a + 0.631823897362f;
+    q = q * a + 1.130231022835f;
+    q = q * a - 3.185396490e-04f;
     big = 1.0f - exp_float(-q);
+    big = a > 4.0f ? 1.0f : big;
     r = t < 0.82f ? a + a * p : big;
     r = float_of(bits_of(r) | (bits_of(x) & F32_SIGN));
     return x == x ? r : float_of(F32_NAN);
