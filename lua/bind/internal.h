@@ -10,7 +10,7 @@
 #include <lualib.h>
 
 #include "app/core/arena.h"
-#include "lua/bind/pool.h"
+#include "lua/bind/slabs.h"
 #include "lua/bind/vm.h"
 
 #define WB_LUA_TENSOR "wb.tensor"
@@ -37,7 +37,7 @@ struct wb_vm {
     const char **plugin_dir; /* NULL-terminated, the share's first */
     char *work_dir;          /* at the start; read_text may read below it */
 
-    struct wb_pool pool; /* small blocks of the Lua heap; its slabs and the large blocks count */
+    struct wb_slabs slabs; /* small blocks of the Lua heap; its slabs and the large blocks count */
     uint64_t large_bytes, cap_bytes;
     uint64_t allocations,
         fail_after; /* fail_after > 0: growth fails from that allocation on (tests) */

@@ -35,13 +35,13 @@ static bool is_small(size_t size)
 #ifdef __SANITIZE_ADDRESS__
     return size == 0;
 #else
-    return size <= WB_POOL_MAX;
+    return size <= WB_SLABS_MAX;
 #endif
 }
 
 static uint64_t room(const struct wb_vm *vm)
 {
-    uint64_t used = vm->large_bytes + vm->pool.bytes;
+    uint64_t used = vm->large_bytes + vm->slabs.bytes;
 
     return used < vm->cap_bytes ? vm->cap_bytes - used : 0;
 }
@@ -51,7 +51,7 @@ static void *get_block(struct wb_vm *vm, size_t size)
     void *block;
 
     if (is_small(size))
-        return wb_pool_get(&vm->pool, size, vm->pool.bytes + room(vm));
+        return wb_slabs_get(&vm->slabs, size, vm->slabs.bytes + room(vm));
     if (size > room(vm))
         return NULL;
     block = malloc(size);
@@ -63,7 +63,7 @@ static void *get_block(struct wb_vm *vm, size_t size)
 static void put_block(struct wb_vm *vm, void *block, size_t size)
 {
     if (block != NULL && is_small(size)) {
-        wb_pool_put(&vm->pool, block, size);
+        wb_slabs_put(&vm->slabs, block, size);
     } else if (block != NULL) {
         free(block);
         vm->large_bytes -= size;
@@ -101,7 +101,7 @@ static void *allocate(void *ctx, void *ptr, size_t old, size_t size)
         return resize_block(vm, ptr, old, size);
     out = get_block(vm, size);
     if (out == NULL && size <= old && is_small(size) && !is_small(old))
-        out = wb_pool_get(&vm->pool, size,
+        out = wb_slabs_get(&vm->slabs, size,
                           UINT64_MAX); /* shrinking must not fail: a slab beyond the cap */
     if (out == NULL)
         return ptr != NULL && size <= old ? ptr : NULL;
@@ -475,7 +475,7 @@ void wb_vm_free(struct wb_vm *vm)
     }
     wb_vm_release(vm);
     wb_vm_console_release(vm);
-    wb_pool_free(&vm->pool);
+    wb_slabs_free(&vm->slabs);
     for (size_t i = 0; i < vm->read_dirs; i++)
         free(vm->read_dir[i]);
     free(vm->read_dir);
