@@ -158,6 +158,29 @@ bool wb_score_text_states(struct wb_net *net, const struct wb_windows *w, size_t
     return ok;
 }
 
+bool wb_score_text_rows(struct wb_net *net, const struct wb_windows *w, size_t first, size_t last,
+                        const float *state, const int32_t *target, double *nll, int32_t *choice,
+                        struct wb_err *err)
+{
+    struct wb_rows rows = wb_windows_rows(w);
+    size_t hidden = (size_t)wb_net_spec(net)->hidden;
+
+    while (first < last) {
+        size_t end = wb_rows_batch_end(net, &rows, first), n;
+
+        end = end < last ? end : last;
+        n = wb_score_text_count(w, first, end);
+        if (!wb_score_states(net, state, target, n, nll, choice, err))
+            return false;
+        state += n * hidden;
+        target += n;
+        nll += n;
+        choice = choice != NULL ? choice + n : NULL;
+        first = end;
+    }
+    return true;
+}
+
 bool wb_score_tokens(struct wb_net *net, const struct wb_windows *w, size_t first, size_t last,
                      double *nll, struct wb_err *err)
 {
@@ -168,7 +191,7 @@ bool wb_score_tokens(struct wb_net *net, const struct wb_windows *w, size_t firs
               wb_fail(err, WB_ENOMEM, "no memory for the states of %zu tokens", n);
 
     ok = ok && wb_score_text_states(net, w, first, last, state, target, err) &&
-         wb_score_states(net, state, target, n, nll, NULL, err);
+         wb_score_text_rows(net, w, first, last, state, target, nll, NULL, err);
     free(state);
     free(target);
     return ok;

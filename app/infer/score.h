@@ -41,6 +41,11 @@ size_t wb_score_text_count(const struct wb_windows *w, size_t first, size_t last
  * first .. last must be whole batches for figures of whole texts. */
 bool wb_score_text_states(struct wb_net *net, const struct wb_windows *w, size_t first, size_t last,
                           float *state, int32_t *target, struct wb_err *err);
+/* Those states and tokens as wb_score_states takes them, batch by batch: which rows share a product is
+ * part of the arithmetic, whatever the budget makes of slices. */
+bool wb_score_text_rows(struct wb_net *net, const struct wb_windows *w, size_t first, size_t last,
+                        const float *state, const int32_t *target, double *nll, int32_t *choice,
+                        struct wb_err *err);
 /* Negative log-likelihood of every predicted token of windows first .. last - 1, in order, into nll
  * (room for all of them). */
 bool wb_score_tokens(struct wb_net *net, const struct wb_windows *w, size_t first, size_t last,

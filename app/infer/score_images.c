@@ -125,8 +125,11 @@ static bool choose(struct wb_net *net, const struct wb_rows *rows, float *state,
     for (size_t i = 0; i < rows->sequences; i++)
         memmove(state + i * hidden, state + wb_rows_start(net, rows, i) * hidden,
                 hidden * sizeof *state);
-    if (!wb_net_logits(net, state, rows->sequences, logits, err))
-        return false;
+    for (size_t i = 0, end; i < rows->sequences; i = end) { /* batch by batch, as texts are */
+        end = wb_rows_batch_end(net, rows, i);
+        if (!wb_net_logits(net, state + i * hidden, end - i, logits + i * width, err))
+            return false;
+    }
     for (size_t i = 0; i < rows->sequences; i++)
         choice[i] =
             finite_row(logits + i * width, width) ? wb_first_choice(width, logits + i * width) : -1;

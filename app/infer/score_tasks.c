@@ -210,7 +210,6 @@ struct work {
     size_t first, last;
     struct wb_task_outcome *outcome; /* of `first` */
     /* From the first token of these answers on: */
-    size_t answers;
     float *state;
     int32_t *target, *choice;
     double *nll;
@@ -305,10 +304,28 @@ static bool hand_out(struct work *w, char **answer, struct wb_err *err)
     return true;
 }
 
+/* Batch by batch, as texts are. */
+static bool score_answers(struct work *w, struct wb_err *err)
+{
+    struct wb_rows rows = wb_task_rows_packed(w->rows);
+    size_t hidden = (size_t)wb_net_spec(w->net)->hidden;
+
+    for (size_t i = w->first, end; i < w->last; i = end) {
+        size_t at = w->rows->answer[i] - w->rows->answer[w->first];
+
+        end = wb_rows_batch_end(w->net, &rows, i);
+        end = end < w->last ? end : w->last;
+        if (!wb_score_states(w->net, w->state + at * hidden, w->target + at,
+                             w->rows->answer[end] - w->rows->answer[i], w->nll + at, w->choice + at,
+                             err))
+            return false;
+    }
+    return true;
+}
+
 static bool score(struct work *w, char **answer, struct wb_err *err)
 {
-    bool ok = run_rows(w, err) &&
-              wb_score_states(w->net, w->state, w->target, w->answers, w->nll, w->choice, err);
+    bool ok = run_rows(w, err) && score_answers(w, err);
 
     for (size_t i = w->first; ok && i < w->last; i++)
         ok = follow(w, i, answer != NULL, err);
@@ -332,7 +349,6 @@ bool wb_score_task_items(struct wb_net *net, const struct wb_tokenizer *t,
                       .first = first,
                       .last = last,
                       .outcome = outcome + first,
-                      .answers = n,
                       .state = malloc((n * hidden + 1) * sizeof *w.state),
                       .target = malloc((n + 1) * sizeof *w.target),
                       .choice = malloc((n + 1) * sizeof *w.choice),

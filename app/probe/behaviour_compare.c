@@ -17,7 +17,7 @@ struct compare {
     struct wb_behaviour_run *r;
     size_t set;
     const struct wb_behaviour_input *in;
-    size_t width, rows; /* of a chunk */
+    size_t width, rows, rows_max; /* of a chunk */
     float *result, *other, *share;
     double *kl;    /* of a chunk's rows */
     double *sum;   /* [models] */
@@ -149,20 +149,36 @@ static void free_states(struct compare *c)
     }
 }
 
+/* One batch of the slice that begins at `first`; rows of a chunk are part of the arithmetic. */
+static bool compare_batch(struct compare *c, size_t first, size_t from, size_t to)
+{
+    const struct wb_windows *w = &c->in->windows;
+    size_t at = wb_score_text_count(w, first, from), end = wb_score_text_count(w, first, to);
+
+    for (size_t n; at < end; at += n) {
+        n = end - at < c->rows_max ? end - at : c->rows_max;
+        if (!compare_chunk(c, at, n))
+            return false;
+    }
+    return true;
+}
+
 static bool compare_slice(struct compare *c, size_t first, size_t last)
 {
-    size_t models = c->r->b->models, n = wb_score_text_count(&c->in->windows, first, last), rows;
-    bool ok = true;
+    size_t models = c->r->b->models, n = wb_score_text_count(&c->in->windows, first, last);
+    struct wb_rows rows = wb_windows_rows(&c->in->windows);
+    struct wb_net *net = c->r->model[models - 1].net->value;
+    bool ok;
 
-    rows = CHUNK_BYTES / (c->width * sizeof(float));
-    rows = rows < 1 ? 1 : rows > CHUNK_ROWS ? CHUNK_ROWS : rows;
     c->target = malloc((n + 1) * sizeof *c->target);
     ok = c->target != NULL || wb_fail(c->r->err, WB_ENOMEM, "no memory for %zu tokens", n);
     for (size_t m = 0; ok && m < models; m++)
         if (c->wanted[m] || m + 1 == models)
             ok = slice_states(c, m, first, last);
-    for (size_t at = 0; ok && at < n; at += rows)
-        ok = compare_chunk(c, at, n - at < rows ? n - at : rows);
+    for (size_t from = first, to; ok && from < last; from = to) {
+        to = wb_rows_batch_end(net, &rows, from);
+        ok = compare_batch(c, first, from, to);
+    }
     free_states(c);
     free(c->target);
     c->target = NULL;
@@ -218,6 +234,7 @@ static bool room(struct compare *c)
     size_t models = c->r->b->models, rows = CHUNK_BYTES / (c->width * sizeof(float));
 
     rows = rows < 1 ? 1 : rows > CHUNK_ROWS ? CHUNK_ROWS : rows;
+    c->rows_max = rows;
     c->result = malloc(rows * c->width * sizeof *c->result);
     c->other = malloc(rows * c->width * sizeof *c->other);
     c->share = malloc(rows * c->width * sizeof *c->share);

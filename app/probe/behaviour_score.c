@@ -110,7 +110,8 @@ static bool score_windows(struct wb_net *net, const struct wb_behaviour_input *i
     if (p->target == NULL || p->nll == NULL || state == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for the states of %zu tokens", n);
     if (!wb_score_text_states(net, &in->windows, first, last, state, p->target, err) ||
-        !wb_score_states(net, state, p->target, n, p->nll, p->choice + at, err))
+        !wb_score_text_rows(net, &in->windows, first, last, state, p->target, p->nll,
+                            p->choice + at, err))
         return false;
     wb_score_text_sums(&in->windows, first, last, p->nll, p->sum);
     return true;
