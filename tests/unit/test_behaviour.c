@@ -1,5 +1,6 @@
 /* tests/unit/test_behaviour.c - previews of behaviour on the tiny trained models: figures equal those
  * of the written result, what is known is not worked out again, runs end when they are cancelled. */
+#include "app/core/task.h"
 #include "app/infer/score.h"
 #include "app/job/run.h"
 #include "app/probe/behaviour.h"
@@ -371,6 +372,45 @@ static void test_cancel(void **state)
     wb_model_unref(result);
 }
 
+/* Two previews at the same time, as a dropped one and the next: one memory, nets that one of them has
+ * to open for itself. */
+static void test_at_once(void **state)
+{
+    struct wb_behaviour_memory *memory = wb_behaviour_memory_new();
+    struct wb_model *result[2] = { make(MERGE(0.4)), make(MERGE(0.5)) };
+    struct wb_behaviour_how how = { .memory = memory, .prompt = "The", .sample_tokens = 4 };
+    struct wb_err err = { 0 };
+    struct wb_tasks *tasks = wb_tasks_new(2, &err);
+    struct wb_behaviour *b[2];
+    struct wb_task *task[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        b[i] = behaviour_of(result[i], 2);
+        task[i] = wb_task_start(tasks, "behaviour", wb_behaviour_task_run,
+                                wb_behaviour_task_new(b[i], &how), wb_behaviour_task_free, &err);
+        assert_non_null(task[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct wb_behaviour_snapshot s = { 0 }, alone = run(result[i], NULL, 2);
+        bool done = false;
+
+        while (!wb_task_ended(task[i], &done, &err))
+            usleep(1000);
+        if (!done)
+            fail_msg("%s", err.msg);
+        assert_true(wb_behaviour_snapshot(b[i], &s));
+        assert_true(same_figures(&s, &alone));
+        wb_behaviour_snapshot_free(&s);
+        wb_behaviour_snapshot_free(&alone);
+        wb_task_drop(task[i]);
+        wb_behaviour_unref(b[i]);
+        wb_model_unref(result[i]);
+    }
+    wb_tasks_free(tasks);
+    wb_behaviour_memory_free(memory);
+}
+
 /* What goes wrong */
 
 static void test_not_a_number(void **state)
@@ -453,7 +493,8 @@ int main(void)
         cmocka_unit_test(test_equals_eval),  cmocka_unit_test(test_memory),
         cmocka_unit_test(test_small_budget), cmocka_unit_test(test_divergence),
         cmocka_unit_test(test_itself),       cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_not_a_number), cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_at_once),      cmocka_unit_test(test_not_a_number),
+        cmocka_unit_test(test_problems),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
