@@ -15,14 +15,15 @@
 
 static struct pipe pipe_;
 static struct wb_model *base, *parent[2];
+static struct wb_behaviour_memory *shared; /* of tests that ask something else than what is kept */
 static const char *const names[] = { "math", "german" };
 
 enum { ENGLISH, CODE, SUMS, SETS };
 /* Short enough for a sanitizer, more than the first round takes. */
 static const struct wb_behaviour_set sets[SETS] = {
-    { WB_BEHAVIOUR_TEXT, "english", EVAL "english.txt", 127, 20 },
-    { WB_BEHAVIOUR_TEXT, "code", EVAL "code.txt", 0, 5 },
-    { WB_BEHAVIOUR_TASKS, "sums", EVAL "math.jsonl", 0, 40 },
+    { WB_BEHAVIOUR_TEXT, "english", EVAL "english.txt", 127, 17 },
+    { WB_BEHAVIOUR_TEXT, "code", EVAL "code.txt", 0, 3 },
+    { WB_BEHAVIOUR_TASKS, "sums", EVAL "math.jsonl", 0, 24 },
 };
 enum { OF_BASE, OF_MATH, OF_GERMAN, OF_RESULT, MODELS };
 
@@ -124,7 +125,7 @@ static struct wb_model *written(struct wb_model *m)
 static void test_equals_eval(void **state)
 {
     struct wb_model *result = make(MERGE(0.4)), *back = written(result);
-    struct wb_behaviour_snapshot s = run(result, NULL, SETS);
+    struct wb_behaviour_snapshot s = run(result, shared, SETS);
     struct wb_model *const model[MODELS] = { base, parent[0], parent[1], back };
 
     (void)state;
@@ -216,7 +217,7 @@ static void test_small_budget(void **state)
     struct wb_behaviour_memory *memory = wb_behaviour_memory_new();
     struct wb_behaviour_how how = { .memory = memory, .budget_bytes = 1 << 20, .sample_tokens = 8 };
     struct wb_behaviour *b = behaviour_of(result, 1);
-    struct wb_behaviour_snapshot s = { 0 }, want = run(result, NULL, 1);
+    struct wb_behaviour_snapshot s = { 0 }, want = run(result, shared, 1);
     struct wb_err err = { 0 };
 
     (void)state;
@@ -236,7 +237,7 @@ static void test_small_budget(void **state)
 static void test_divergence(void **state)
 {
     struct wb_model *result = make(MERGE(0.4));
-    struct wb_behaviour_snapshot s = run(result, NULL, 1);
+    struct wb_behaviour_snapshot s = run(result, shared, 1);
     struct wb_model *const model[2] = { parent[0], result };
     struct wb_tokenizer *t;
     struct wb_windows w;
@@ -297,7 +298,7 @@ static void test_divergence(void **state)
 /* The result is one of its parents. */
 static void test_itself(void **state)
 {
-    struct wb_behaviour_snapshot s = run(parent[0], NULL, SETS);
+    struct wb_behaviour_snapshot s = run(parent[0], shared, SETS);
 
     (void)state;
     for (size_t k = 0; k < SETS; k++) {
@@ -336,11 +337,11 @@ static void test_cancel(void **state)
     struct wb_err err = { 0 };
 
     (void)state;
-    how.memory = NULL;
     assert_true(wb_behaviour_run(b, &how, &err));
     wb_behaviour_unref(b);
     all = stop.reports;
-    how.memory = memory;
+    wb_behaviour_memory_free(memory);
+    how.memory = memory = wb_behaviour_memory_new();
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         struct wb_behaviour_snapshot s = { 0 };
         size_t known = 0;
@@ -392,7 +393,7 @@ static void test_at_once(void **state)
         assert_non_null(task[i]);
     }
     for (int i = 0; i < 2; i++) {
-        struct wb_behaviour_snapshot s = { 0 }, alone = run(result[i], NULL, 2);
+        struct wb_behaviour_snapshot s = { 0 }, alone = run(result[i], shared, 2);
         bool done = false;
 
         while (!wb_task_ended(task[i], &done, &err))
@@ -417,7 +418,7 @@ static void test_not_a_number(void **state)
 {
     struct wb_model *result =
         make("return wb.open(\"" ZOO "math\"):map(function(t) return t:log() end)");
-    struct wb_behaviour_snapshot s = run(result, NULL, SETS);
+    struct wb_behaviour_snapshot s = run(result, shared, SETS);
 
     (void)state;
     assert_non_null(s.problem);
@@ -471,6 +472,7 @@ static int setup(void **state)
     (void)state;
     if (!pipe_open(&pipe_))
         return -1;
+    shared = wb_behaviour_memory_new();
     base = open_model(ZOO "base");
     parent[0] = open_model(ZOO "math");
     parent[1] = open_model(ZOO "german");
@@ -480,6 +482,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    wb_behaviour_memory_free(shared);
     wb_model_unref(base);
     wb_model_unref(parent[0]);
     wb_model_unref(parent[1]);
