@@ -22,24 +22,28 @@ struct wb_net *wb_net_open(struct wb_model *model, const char *stack, const stru
                            struct wb_err *err)
 {
     struct wb_net *net = calloc(1, sizeof *net);
-    bool ok = net != NULL || wb_fail(err, WB_ENOMEM, "no memory for a net");
+    bool ok;
 
-    if (!ok)
+    if (net == NULL) {
+        wb_fail(err, WB_ENOMEM, "no memory for a net");
         return NULL;
+    }
     net->model = wb_model_ref(model);
     net->cancel = how->cancel;
-    ok = wb_spec_of(model, stack, &net->arena, &net->spec, err) &&
-         (net->weights = wb_weights_open(model, &net->spec, how, err)) != NULL &&
-         (net->pool = wb_pool_new(how->threads, err)) != NULL &&
-         (net->linear = wb_linear_scratch_new(net->pool, err)) != NULL &&
-         (net->attend = wb_attend_scratch_new(net->pool, err)) != NULL;
-    if (!ok) {
-        if (wb_model_path(model) != NULL)
-            wb_wrap(err, "%s", wb_model_path(model));
+    if (!wb_spec_of(model, stack, &net->arena, &net->spec, err)) { /* names the model itself */
         wb_net_close(net);
         return NULL;
     }
-    return net;
+    ok = (net->weights = wb_weights_open(model, &net->spec, how, err)) != NULL &&
+         (net->pool = wb_pool_new(how->threads, err)) != NULL &&
+         (net->linear = wb_linear_scratch_new(net->pool, err)) != NULL &&
+         (net->attend = wb_attend_scratch_new(net->pool, err)) != NULL;
+    if (ok)
+        return net;
+    if (wb_model_path(model) != NULL)
+        wb_wrap(err, "%s", wb_model_path(model));
+    wb_net_close(net);
+    return NULL;
 }
 
 void wb_net_close(struct wb_net *net)

@@ -310,17 +310,17 @@ bool wb_spec_of(const struct wb_model *model, const char *stack, struct wb_arena
 {
     const struct wb_arch *arch = wb_model_arch(model);
     struct wb_spec_reading r = { .model = model, .arch = arch, .arena = arena, .out = out };
-    const char *flags = wb_arch_flags_json(arch);
+    const char *flags = wb_arch_flags_json(arch), *path = wb_model_path(model);
     bool ok;
 
     memset(out, 0, sizeof *out);
     if (arch->tree == NULL)
-        return wb_fail(err, WB_EARG, "%s: a model of unknown family cannot be run",
-                       wb_model_path(model));
+        return wb_fail(err, WB_EARG, "%s%sa model of unknown family cannot be run",
+                       path == NULL ? "" : path, path == NULL ? "" : ": ");
     r.family = &arch->tree->family;
     r.top = r.config = wb_model_config(model);
     r.flags = wb_json_parse(flags, strlen(flags), err);
     ok = r.flags != NULL && pick_stack(&r, stack, err) && compile(&r, err);
     cJSON_Delete(r.flags);
-    return ok || wb_wrap(err, "%s", wb_model_path(model));
+    return ok || (path != NULL && wb_wrap(err, "%s", path));
 }
