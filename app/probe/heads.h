@@ -34,7 +34,8 @@
     X(reuse_mass, 0, 1, "mass on the layer below's top keys")                             \
     X(demand, 0, 1, "mass later layers put on its top keys")                              \
     X(write_norm, 0, 0, "mean norm of what the head adds to the stream")
-/* Statistics from weights alone. */
+/* Statistics from weights alone. Compositions go a little below 0 where there is less than by
+ * chance. */
 #define WB_HEAD_WEIGHT_STATS(X)                                                           \
     X(q_norm, 0, 0, "Frobenius norm of the query rows")                                   \
     X(k_norm, 0, 0, "of the key rows (of its group)")                                     \
