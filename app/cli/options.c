@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,27 @@ static bool check_count(const char *text)
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && n >= 1 && n <= WB_OPTION_COUNT_MAX;
 }
 
+/* Plain decimal notation: no hexadecimal, no names of numbers. */
+static bool parse_number(const char *text, double *out)
+{
+    char *end;
+
+    if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0')
+        return false;
+    *out = strtod(text, &end);
+    return *end == '\0' && isfinite(*out);
+}
+
+static bool check_number(const struct wb_option *o, const char *text, struct wb_err *err)
+{
+    double x;
+
+    if (parse_number(text, &x) && x >= o->min && x <= o->max && (!o->whole || x == floor(x)))
+        return true;
+    return wb_fail(err, WB_EARG, "'%s' is not a %snumber from %.16g to %.16g", text,
+                   o->whole ? "whole " : "", o->min, o->max);
+}
+
 static bool check_dtype(const char *text, struct wb_err *err)
 {
     enum wb_dtype dtype;
@@ -96,6 +118,8 @@ static bool check_value(const struct wb_option *o, const char *text, struct wb_e
         ok = check_dtype(text, err);
     else if (o->kind == WB_OPTION_CHOICE)
         ok = check_choice(o, text, err);
+    else if (o->kind == WB_OPTION_NUMBER)
+        ok = check_number(o, text, err);
     else if (text[0] == '\0')
         ok = wb_fail(err, WB_EARG, "an empty value");
     return ok || wb_wrap(err, "--%s", o->name);
@@ -213,6 +237,16 @@ int wb_args_count(const struct wb_args *args, const char *name, int fallback)
     const struct wb_given *g = find_given(args, name);
 
     return g == NULL ? fallback : (int)strtol(g->text, NULL, 10);
+}
+
+double wb_args_number(const struct wb_args *args, const char *name, double fallback)
+{
+    const struct wb_given *g = find_given(args, name);
+    double x = fallback;
+
+    if (g != NULL && !parse_number(g->text, &x))
+        assert(!"checked when it was parsed");
+    return x;
 }
 
 bool wb_args_dtype(const struct wb_args *args, const char *name, enum wb_dtype *dtype)

@@ -18,6 +18,7 @@ enum wb_option_kind {
     WB_OPTION_COUNT, /* a whole number from 1 to WB_OPTION_COUNT_MAX */
     WB_OPTION_DTYPE, /* one that can be computed with */
     WB_OPTION_CHOICE,
+    WB_OPTION_NUMBER, /* from `min` to `max`; a whole one when `whole` */
 };
 #define WB_OPTION_COUNT_MAX 1024
 
@@ -29,6 +30,8 @@ struct wb_option {
     const char *value; /* what help calls the value; NULL for flags */
     const char *doc;
     const char *const *choice; /* of WB_OPTION_CHOICE, NULL-terminated */
+    double min, max;           /* of WB_OPTION_NUMBER, both included */
+    bool whole;
 };
 
 /* One command: everything that parsing, help, completion and the dispatcher need. */
@@ -70,6 +73,7 @@ bool wb_args_has(const struct wb_args *args, const char *name);
 const char *wb_args_text(const struct wb_args *args, const char *name, const char *fallback);
 uint64_t wb_args_bytes(const struct wb_args *args, const char *name, uint64_t fallback);
 int wb_args_count(const struct wb_args *args, const char *name, int fallback);
+double wb_args_number(const struct wb_args *args, const char *name, double fallback);
 /* false: not given. */
 bool wb_args_dtype(const struct wb_args *args, const char *name, enum wb_dtype *dtype);
 /* Every value of an option that repeats into out (room for args->count); returns how many. */

@@ -34,7 +34,7 @@ _weightbench()
     done < <("$program" help --list "$command" 2>/dev/null | tr '\t' '\037')
     case $value in
         choice) mapfile -t COMPREPLY < <(compgen -W "$choice" -- "$cur") ;;
-        text|bytes|count) ;;
+        text|bytes|count|number) ;;
         *)
             if [[ $cur == -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

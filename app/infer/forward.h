@@ -17,10 +17,12 @@
 #include <stdint.h>
 
 #include "app/core/err.h"
+#include "app/core/pool.h"
 #include "app/graph/eval.h"
 #include "app/graph/model.h"
 #include "app/infer/attend.h"
 #include "app/infer/spec.h"
+#include "app/infer/weights.h"
 
 #define WB_NET_BATCH_ROWS 2048
 
@@ -34,9 +36,15 @@ struct wb_net *wb_net_open(struct wb_model *model, const char *stack, const stru
 void wb_net_close(struct wb_net *net); /* NULL is fine */
 const struct wb_spec *wb_net_spec(const struct wb_net *net);
 struct wb_model *wb_net_model(const struct wb_net *net); /* borrowed */
+struct wb_weights *wb_net_weights(struct wb_net *net);   /* borrowed */
 /* A NaN or an infinity was met in a final state or a logit since the net was opened: figures that
  * came of it are to be flagged. */
 bool wb_net_nonfinite(const struct wb_net *net);
+/* Its threads, for work on what it gave; idle between calls. Borrowed. */
+struct wb_pool *wb_net_pool(const struct wb_net *net);
+/* Another flag from the next call on (NULL: none): for a net that outlives the work it was opened
+ * for. */
+void wb_net_set_cancel(struct wb_net *net, const atomic_bool *cancel);
 
 /* Keys and values of the past of one sequence, for generation. */
 struct wb_past; /* opaque */

@@ -44,6 +44,8 @@ struct wb_weights; /* opaque */
 struct wb_weights *wb_weights_open(struct wb_model *model, const struct wb_spec *spec,
                                    const struct wb_eval *how, struct wb_err *err);
 void wb_weights_close(struct wb_weights *w); /* NULL is fine */
+/* Another flag for what is read from now on; NULL: none. */
+void wb_weights_set_cancel(struct wb_weights *w, const atomic_bool *cancel);
 /* Is everything in memory? */
 bool wb_weights_resident(const struct wb_weights *w);
 uint64_t wb_weights_bytes(const struct wb_weights *w); /* of all of them, packed */
