@@ -392,7 +392,7 @@ static void test_kept(void **state)
     f->options.eval = &how;
     lua_fixture_restart(f);
     holds(f, script);
-    snprintf(first, sizeof first, "%s", f->log);
+    snprintf(first, sizeof first, "%.399s", f->log);
     once = wb_cache_counts(how.cache);
     lua_fixture_restart(f);
     holds(f, script);
