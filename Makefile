@@ -171,8 +171,9 @@ readme-tables:
 screenshots: all
 	@WEIGHTBENCH='$(CURDIR)/$(PROGRAM)' tests/screenshots.sh
 
-peers: all
+peers: all $(BUILD)/tests/golden/test_forward
 	@WEIGHTBENCH='$(CURDIR)/$(PROGRAM)' BUILD='$(BUILD)' tests/peers/load_outputs.sh
+	@BUILD='$(BUILD)' tests/peers/tiny_models.sh
 
 # ---- installing ----
 
@@ -232,7 +233,7 @@ help:
 	@echo 'make bench-peers    side by side with mergekit (PyPI)'
 	@echo 'make readme-tables  puts the tables of both into README.md'
 	@echo 'make screenshots    captures of every screen into README.md and views/pictures'
-	@echo 'make peers          loads outputs with safetensors and transformers (PyPI)'
+	@echo 'make peers          loads outputs with transformers, runs tiny models against it (PyPI)'
 	@echo 'make install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
 	@echo 'make lint           clang-tidy, cppcheck, luacheck, shellcheck'
 	@echo 'make format         clang-format; also format-check'

@@ -20,27 +20,46 @@
 /* --- start ------------------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
-/* OpenBLAS 0.3.21 takes some AMD processors with AVX-512 for older ones with AVX2. */
-static bool core_too_old(void)
+static bool is_one_of(const char *core, const char *const *names)
 {
+    while (*names != NULL && strcmp(*names, core) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* OpenBLAS 0.3.21 goes by family and model numbers and takes what it does not know for something
+ * older: AMD with AVX-512 for Haswell or Zen, Emerald Rapids for Prescott, which has SSE3 alone. */
+static const char *better_core(void)
+{
+    static const char *const avx512[] = { "SkylakeX", "Cooperlake", "SapphireRapids", NULL };
+    static const char *const avx2[] = { "Haswell", "Zen", NULL };
     const char *core = openblas_get_corename();
 
-    return __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f") &&
-           (strcmp(core, "Haswell") == 0 || strcmp(core, "Zen") == 0);
+    if (is_one_of(core, avx512))
+        return NULL;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return "SkylakeX";
+    if (is_one_of(core, avx2))
+        return NULL;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? "Haswell" : NULL;
 }
 #else
-static bool core_too_old(void)
+static const char *better_core(void)
 {
-    return false;
+    return NULL;
 }
 #endif
 
 void wb_dense_start(char **argv)
 {
+    const char *core;
+
     openblas_set_num_threads(1);
-    if (argv == NULL || getenv("OPENBLAS_CORETYPE") != NULL || !core_too_old())
+    if (argv == NULL || getenv("OPENBLAS_CORETYPE") != NULL)
         return;
-    if (setenv("OPENBLAS_CORETYPE", "SkylakeX", 1) != 0)
+    core = better_core();
+    if (core == NULL || setenv("OPENBLAS_CORETYPE", core, 1) != 0)
         return;
     execv("/proc/self/exe", argv); /* the variable is read when the library loads */
     unsetenv("OPENBLAS_CORETYPE"); /* no such file: go on, slower */

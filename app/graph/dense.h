@@ -19,9 +19,10 @@ struct wb_mat {
     void *data; /* rows * cols elements */
 };
 
-/* Once at the start of the program: BLAS to one thread. On a processor that OpenBLAS 0.3.21
- * takes for an older one (AMD with AVX-512), sets OPENBLAS_CORETYPE and starts the program again
- * with argv; a value the user set is respected. Returns when nothing needs to be done. */
+/* Once at the start of the program: BLAS to one thread. On a processor that OpenBLAS 0.3.21 takes
+ * for an older one (it has AVX-512 and its core type has not, or AVX2 likewise), sets
+ * OPENBLAS_CORETYPE and starts the program again with argv; a value the user set is respected.
+ * Returns when nothing needs to be done, or argv is NULL. */
 void wb_dense_start(char **argv);
 /* OpenBLAS' name of the core it computes for ("SkylakeX"): bits of dense results hold per core
  * type. */

@@ -22,24 +22,28 @@ struct wb_net *wb_net_open(struct wb_model *model, const char *stack, const stru
                            struct wb_err *err)
 {
     struct wb_net *net = calloc(1, sizeof *net);
-    bool ok = net != NULL || wb_fail(err, WB_ENOMEM, "no memory for a net");
+    bool ok;
 
-    if (!ok)
+    if (net == NULL) {
+        wb_fail(err, WB_ENOMEM, "no memory for a net");
         return NULL;
+    }
     net->model = wb_model_ref(model);
     net->cancel = how->cancel;
-    ok = wb_spec_of(model, stack, &net->arena, &net->spec, err) &&
-         (net->weights = wb_weights_open(model, &net->spec, how, err)) != NULL &&
-         (net->pool = wb_pool_new(how->threads, err)) != NULL &&
-         (net->linear = wb_linear_scratch_new(net->pool, err)) != NULL &&
-         (net->attend = wb_attend_scratch_new(net->pool, err)) != NULL;
-    if (!ok) {
-        if (wb_model_path(model) != NULL)
-            wb_wrap(err, "%s", wb_model_path(model));
+    if (!wb_spec_of(model, stack, &net->arena, &net->spec, err)) { /* names the model itself */
         wb_net_close(net);
         return NULL;
     }
-    return net;
+    ok = (net->weights = wb_weights_open(model, &net->spec, how, err)) != NULL &&
+         (net->pool = wb_pool_new(how->threads, err)) != NULL &&
+         (net->linear = wb_linear_scratch_new(net->pool, err)) != NULL &&
+         (net->attend = wb_attend_scratch_new(net->pool, err)) != NULL;
+    if (ok)
+        return net;
+    if (wb_model_path(model) != NULL)
+        wb_wrap(err, "%s", wb_model_path(model));
+    wb_net_close(net);
+    return NULL;
 }
 
 void wb_net_close(struct wb_net *net)
@@ -197,28 +201,69 @@ static bool same_frequencies(const struct wb_rope_rule *rule, size_t a, size_t b
     return true;
 }
 
+static bool make_room(struct wb_turns *t, size_t count, size_t half, struct wb_err *err)
+{
+    t->count = 0;
+    if (count <= t->room)
+        return true;
+    free(t->cosine);
+    free(t->sine);
+    t->cosine = malloc(count * half * sizeof *t->cosine);
+    t->sine = malloc(count * half * sizeof *t->sine);
+    t->room = t->cosine != NULL && t->sine != NULL ? count : 0;
+    return t->room > 0 || wb_fail(err, WB_ENOMEM, "no memory for %zu positions", count);
+}
+
 static bool make_turns(struct wb_turns *t, const struct wb_rope_rule *rule, size_t first,
                        size_t end, size_t positions, struct wb_err *err)
 {
-    size_t half = (size_t)rule->dims / 2, count = end - first;
+    size_t count = end - first;
 
-    if (t->count > 0 && t->first <= first && end <= t->first + t->count &&
+    if (t->count > 0 && !t->by_row && t->first <= first && end <= t->first + t->count &&
         same_frequencies(rule, t->positions, positions))
         return true;
-    if (count > t->room) {
-        free(t->cosine);
-        free(t->sine);
-        t->cosine = malloc(count * half * sizeof *t->cosine);
-        t->sine = malloc(count * half * sizeof *t->sine);
-        t->room = t->cosine != NULL && t->sine != NULL ? count : 0;
-        t->count = 0;
-        if (t->room == 0)
-            return wb_fail(err, WB_ENOMEM, "no memory for %zu positions", count);
-    }
+    if (!make_room(t, count, (size_t)rule->dims / 2, err))
+        return false;
     wb_rope_table(rule, positions, first, count, t->cosine, t->sine);
     t->first = first;
     t->count = count;
     t->positions = positions;
+    t->by_row = false;
+    return true;
+}
+
+/* Sequences of one call whose lengths ask for different frequencies: each gets its own. */
+static bool make_row_turns(struct wb_turns *t, const struct wb_rope_rule *rule,
+                           const struct wb_net_call *call, struct wb_err *err)
+{
+    size_t half = (size_t)rule->dims / 2;
+
+    if (!make_room(t, call->total, half, err))
+        return false;
+    for (size_t i = 0; i < call->rows->sequences; i++) {
+        size_t from = wb_rows_start(call->net, call->rows, i), past = past_count(call->rows, i);
+        size_t n = wb_rows_start(call->net, call->rows, i + 1) - from;
+
+        wb_rope_table(rule, past + n, past, n, t->cosine + from * half, t->sine + from * half);
+    }
+    t->count = call->total;
+    t->by_row = true;
+    return true;
+}
+
+/* Do all sequences of the call have the frequencies of the longest, of `end` positions? */
+static bool one_for_all(const struct wb_rope_rule *rule, const struct wb_net_call *call, size_t end)
+{
+    const struct wb_rows *rows = call->rows;
+
+    if (rule->type != WB_ROPE_DYNAMIC && rule->type != WB_ROPE_LONG)
+        return true;
+    for (size_t i = 0; i < rows->sequences; i++) {
+        size_t n = wb_rows_start(call->net, rows, i + 1) - wb_rows_start(call->net, rows, i);
+
+        if (!same_frequencies(rule, past_count(rows, i) + n, end))
+            return false;
+    }
     return true;
 }
 
@@ -238,9 +283,13 @@ static bool place_rows(const struct wb_net_call *call, struct wb_err *err)
         first = past < first ? past : first;
         end = past + to - from > end ? past + to - from : end;
     }
-    for (int i = 0; i < net->spec.ropes; i++)
-        if (!make_turns(&net->turns[i], &net->spec.rope[i], first, end, end, err))
+    for (int i = 0; i < net->spec.ropes; i++) {
+        const struct wb_rope_rule *rule = &net->spec.rope[i];
+
+        if (one_for_all(rule, call, end) ? !make_turns(&net->turns[i], rule, first, end, end, err)
+                                         : !make_row_turns(&net->turns[i], rule, call, err))
             return false;
+    }
     return true;
 }
 

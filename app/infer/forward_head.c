@@ -110,10 +110,17 @@ static void mean_row(const float *state, size_t n, size_t d, float *out)
         out[j] = (float)((double)out[j] / sqrt(squares));
 }
 
-/* Row of the end of a text: the place of its highest token id. */
-static size_t end_row(const int32_t *token, size_t n)
+/* Row of the end of a text: the first place of an id, or of the highest one (end -1). Without the
+ * id the first row, as elsewhere. */
+static size_t end_row(const int32_t *token, size_t n, int end)
 {
     size_t best = 0;
+
+    for (size_t i = 0; end >= 0 && i < n; i++)
+        if (token[i] == end)
+            return i;
+    if (end >= 0)
+        return 0;
 
     for (size_t i = 1; i < n; i++)
         if (token[i] > token[best])
@@ -132,7 +139,7 @@ static void pool_sequence(const struct wb_net *net, const struct wb_rows *rows, 
         return;
     }
     if (net->spec.pooling == WB_POOLING_END)
-        row = end_row(rows->token + from, n);
+        row = end_row(rows->token + from, n, net->spec.end_token);
     memcpy(out, state + (from + row) * d, d * sizeof *out);
 }
 

@@ -9,10 +9,12 @@
 #include "app/infer/linear.h"
 #include "app/infer/weights.h"
 
-/* cos and sin of positions first .. first + count - 1, made for sequences of `positions`. */
+/* cos and sin of positions first .. first + count - 1, made for sequences of `positions`; or
+ * (by_row) of every row of a call, whose sequences have frequencies of their own. */
 struct wb_turns {
     float *cosine, *sine;
     size_t first, count, room, positions;
+    bool by_row;
 };
 
 struct wb_net {

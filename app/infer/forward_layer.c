@@ -141,7 +141,8 @@ static void turn(const struct layer_call *c, float *at, int heads, size_t first,
     size_t run;
 
     for (size_t i = first; i < first + n; i += run) {
-        size_t from = (position[i] - t->first) * (size_t)dims / 2;
+        size_t row = t->by_row ? c->b->row + i : position[i] - t->first;
+        size_t from = row * (size_t)dims / 2;
 
         run = 1;
         while (i + run < first + n && position[i + run] == position[i] + run)

@@ -25,6 +25,7 @@ struct wb_rope_rule {
     double base, factor;
     double low, high;                         /* llama3: low_freq_factor, high_freq_factor */
     double beta_fast, beta_slow;              /* yarn */
+    bool exact_range;                         /* yarn: the range of its ramp is not rounded */
     double attention_factor;                  /* 0: from the formula */
     double mscale, mscale_all;                /* yarn, 0: not given */
     int context, original;                    /* max_position_embeddings and the original one */

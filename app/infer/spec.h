@@ -34,7 +34,7 @@ enum wb_pooling {
     WB_POOLING_NONE,
     WB_POOLING_MEAN,  /* of all tokens, then to length 1 (sentence embedders) */
     WB_POOLING_FIRST, /* the class token */
-    WB_POOLING_END,   /* CLIP's text: the place of the highest token id (its end-of-text) */
+    WB_POOLING_END,   /* CLIP's text: the place of its end-of-text, see end_token */
 };
 
 struct wb_spec_layer {
@@ -67,6 +67,7 @@ struct wb_spec {
     int ropes;
     const struct wb_spec_layer *layer; /* one for each */
     enum wb_pooling pooling;
+    int end_token; /* of WB_POOLING_END: the first place of this id; -1: of the highest */
     int image_rows, image_columns, channels, patch; /* of vision: pixels */
     const char *stack; /* of a model with several: "vision", "text"; "" */
 };

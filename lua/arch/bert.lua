@@ -36,6 +36,7 @@ return {
   tied_default = true,
   forward = {
     kind = "encoder", block = "post", norm = "layer", eps = "layer_norm_eps", eps_default = 1e-12,
-    mlp = "plain", act = "hidden_act", act_default = "gelu", position = "learned",
+    mlp = "plain", act = "hidden_act", act_default = "gelu", position = "learned", pooling = "mean",
+    refuse = "is_decoder|add_cross_attention|position_embedding_type!=absolute",
   },
 }

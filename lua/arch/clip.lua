@@ -48,5 +48,8 @@ return {
   forward = {
     kind = "two_towers", block = "pre", norm = "layer", eps = "layer_norm_eps", eps_default = 1e-5,
     mlp = "plain", act = "hidden_act", act_default = "quick_gelu", position = "learned",
+    ["vision.kind"] = "vision", ["vision.pooling"] = "first",
+    ["text.kind"] = "encoder", ["text.causal"] = true, ["text.pooling"] = "end",
+    ["text.pooling_end"] = "eos_token_id",
   },
 }

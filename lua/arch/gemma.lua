@@ -7,7 +7,8 @@ return {
   seen = {"mlp.gate_proj", "embed_tokens.weight rows=256000", "!lm_head"},
   tied_default = true,
   forward = {
-    norm = "rms_plus_one", act = "hidden_activation|hidden_act", act_default = "gelu_pytorch_tanh",
+    -- hidden_act of the first files says gelu; the tanh form was meant
+    norm = "rms_plus_one", act = "hidden_activation", act_default = "gelu_pytorch_tanh",
     embed_scale = "sqrt_hidden",
   },
 }

@@ -12,8 +12,11 @@ return {
     },
   },
   forward = {
-    block = "sandwich", window = true, full_every = 2,
-    scale = "query_pre_attn_scalar",
-    attn_cap = "attn_logit_softcapping", logit_cap = "final_logit_softcapping",
+    block = "sandwich",
+    window = "sliding_window", window_default = 4096, full_every = 2,
+    scale = "query_pre_attn_scalar", scale_default = 256,
+    attn_cap = "attn_logit_softcapping", attn_cap_default = 50,
+    logit_cap = "final_logit_softcapping", logit_cap_default = 30,
+    refuse = "use_bidirectional_attention",
   },
 }

@@ -8,7 +8,8 @@ return {
     ["layers.{n}.self_attn"] = {q_norm = "q_norm", k_norm = "k_norm"},
   },
   forward = {
-    qk_norm = true, full_every = 6, attn_cap = false, logit_cap = false,
-    local_rope = "rope_local_base_freq",
+    qk_norm = true, full_every = 6, attn_cap_default = 0, logit_cap_default = 0,
+    rope_base_default = 1000000,
+    local_rope = "rope_local_base_freq", local_rope_default = 10000,
   },
 }

@@ -23,5 +23,7 @@ return {
   forward = {
     kind = "decoder", block = "pre", norm = "layer", eps = "layer_norm_epsilon", eps_default = 1e-5,
     mlp = "plain", act = "activation_function", act_default = "gelu_new", position = "learned",
+    scale_unless = "scale_attn_weights",
+    refuse = "scale_attn_by_inverse_layer_idx|add_cross_attention",
   },
 }

@@ -23,7 +23,7 @@ return {
     kind = "decoder", block = "parallel", block_sequential_unless = "use_parallel_residual",
     norm = "layer", eps = "layer_norm_eps", eps_default = 1e-5,
     mlp = "plain", act = "hidden_act", act_default = "gelu",
-    position = "rope", rope_base = "rope_theta|rotary_emb_base",
+    position = "rope", rope_base = "rope_theta|rotary_emb_base", rope_base_default = 10000,
     rope_share = "rotary_pct|partial_rotary_factor", rope_share_default = 0.25,
   },
 }

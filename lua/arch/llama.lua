@@ -24,5 +24,6 @@ return {
   forward = {
     kind = "decoder", block = "pre", norm = "rms", eps = "rms_norm_eps", eps_default = 1e-6,
     mlp = "gated", act = "hidden_act", act_default = "silu", position = "rope",
+    rope_base = "rope_theta", rope_base_default = 10000,
   },
 }

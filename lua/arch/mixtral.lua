@@ -22,6 +22,7 @@ return {
     ["layers.{n}.mlp.experts.down_proj"] = "experts",
   },
   forward = {
-    mlp = "experts", experts_used = "num_experts_per_tok", experts_norm = true, window = true,
+    mlp = "experts", experts_used = "num_experts_per_tok", experts_norm = true, window = "sliding_window",
+    rope_base_default = 1000000,
   },
 }

@@ -32,6 +32,6 @@ return {
   forward = {
     kind = "encoder", block = "post", norm = "layer", eps = "layer_norm_eps", eps_default = 1e-12,
     mlp = "plain", act = "hidden_act", act_default = "gelu",
-    position = "learned", position_offset = 2,
+    position = "learned_and_relative", position_offset = "pad_token_id", position_offset_default = 1,
   },
 }

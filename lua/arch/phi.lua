@@ -24,6 +24,8 @@ return {
     kind = "decoder", block = "parallel_one_norm",
     norm = "layer", eps = "layer_norm_eps", eps_default = 1e-5,
     mlp = "plain", act = "hidden_act", act_default = "gelu_new",
-    position = "rope", rope_share = "partial_rotary_factor", rope_share_default = 0.5,
+    qk_norm = "qk_layernorm",
+    position = "rope", rope_base = "rope_theta", rope_base_default = 10000,
+    rope_share = "partial_rotary_factor", rope_share_default = 0.5,
   },
 }

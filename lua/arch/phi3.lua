@@ -11,5 +11,8 @@ return {
     },
   },
   fused = {qkv = "qkv", gate_up = "gate_up"},
-  forward = {window = true},
+  forward = {
+    window = "sliding_window",
+    rope_share = "partial_rotary_factor", rope_share_default = 1,
+  },
 }

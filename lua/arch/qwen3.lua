@@ -7,5 +7,10 @@ return {
   tensors = {
     ["layers.{n}.self_attn"] = {q_norm = "q_norm", k_norm = "k_norm"},
   },
-  forward = {qk_norm = true, window = true},
+  forward = {
+    qk_norm = true,
+    window = "sliding_window", window_default = 4096,
+    window_if = "use_sliding_window",
+    window_from = "max_window_layers", window_from_default = 28,
+  },
 }

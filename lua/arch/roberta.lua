@@ -19,5 +19,5 @@ return {
     },
     classifier = {dense = "head_dense", out_proj = "classifier"},
   },
-  forward = {eps_default = 1e-5, position_offset = 2},
+  forward = {eps_default = 1e-5, position_offset = "pad_token_id", position_offset_default = 1},
 }
