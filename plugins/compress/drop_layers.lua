@@ -22,8 +22,7 @@ end
 
 return {
   name = "drop_layers", kind = "compress",
-  doc = "Remove whole layers and renumber the rest: those listed, or a number of them just before the last, or those "
-    .. "that do least, by their weights or by what they do to the residual stream on a text.",
+  doc = "Remove whole layers: those listed, the last but one and before, or those that do least (weights, or on a text).",
   paper = "arXiv:2403.03853, arXiv:2403.17887",
   needs = "a text for by = influence, angular and cka",
   config = "the number of layers, and lists with one entry for each layer",
@@ -31,8 +30,7 @@ return {
     layers = {{}, type = "list", doc = "layers to drop, counted from 0"},
     count = {0, type = "integer", min = 0, doc = "without a list: how many"},
     by = {"tail", choices = {"tail", "influence", "angular", "cka", "proxy"},
-      doc = "tail: those just before the last layer; influence: 1 - cosine over each layer; angular, cka: layers in a "
-        .. "row whose input and output are most alike; proxy: smallest weights, a rough guess"},
+      doc = "tail: before the last; influence: 1 - cosine; angular, cka: a row most alike; proxy: smallest weights"},
     text = {type = "string", doc = "path of the UTF-8 text for influence, angular and cka"},
     window = {0, type = "integer", min = 0, doc = "tokens of a window of the text; 0: the context less one"},
     limit = {0, type = "integer", min = 0, doc = "windows to look at; 0: all"},
