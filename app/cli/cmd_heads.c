@@ -166,7 +166,8 @@ static void json_priority(const struct wb_heads *h, cJSON *object)
     wb_heads_by_priority(h, order);
     list = cJSON_AddArrayToObject(object, "priority");
     for (size_t i = 0; i < n; i++) {
-        double at[2] = { order[i] / h->heads, order[i] % h->heads };
+        int layer = order[i] / h->heads;
+        double at[2] = { layer, order[i] % h->heads };
 
         wb_cli_json_numbers(list, NULL, 2, at);
     }
@@ -228,12 +229,14 @@ static bool print_csv(const struct wb_heads *h, const struct shown *shown, struc
     wb_csv_text(&text, false, "roles");
     wb_csv_end(&text);
     for (int a = 0; a < h->layers * h->heads; a++) {
-        wb_csv_number(&text, true, a / h->heads);
+        int layer = a / h->heads;
+
+        wb_csv_number(&text, true, layer);
         wb_csv_number(&text, false, a % h->heads);
         for (int i = 0; i < shown->count; i++)
             wb_csv_number(&text, false, shown->grid[i][a]);
         wb_csv_text(&text, false,
-                    role_names(role, sizeof role, wb_heads_role(h, a / h->heads, a % h->heads)));
+                    role_names(role, sizeof role, wb_heads_role(h, layer, a % h->heads)));
         wb_csv_end(&text);
     }
     ok = !text.failed || wb_fail(err, WB_ENOMEM, "no memory for %d lines", h->layers * h->heads);
@@ -296,14 +299,14 @@ static bool show_ablated(void *ctx, const double *so_far, size_t done)
 }
 
 /* Only the parts that give what was asked for, and that there is something to look at for. */
-static struct wb_heads_how parts_of(const struct wb_cli_subject *s)
+static struct wb_heads_how parts_of(struct wb_cli_subject *s)
 {
     const struct wb_args *args = &s->cli->args;
     struct wb_heads_how how = { .top = wb_args_count(args, "top", 0),
                                 .local = wb_args_count(args, "local", 0),
                                 .seed = (uint64_t)wb_args_number(args, "seed", 1),
                                 .report = show,
-                                .ctx = (void *)(uintptr_t)s };
+                                .ctx = s };
 
     for (int i = 0; i < WB_HEAD_STAT_COUNT; i++) {
         if (!asked_for(args, i))

@@ -65,10 +65,10 @@ bool wb_activations_states(struct wb_net *net, const struct wb_rows *rows, int f
                          .states = states,
                          .n = n,
                          .rows = wb_rows_start(net, rows, rows->sequences),
-                         .hidden = (size_t)wb_net_spec(net)->hidden,
-                         .out = out };
+                         .hidden = (size_t)wb_net_spec(net)->hidden };
     struct wb_net_taps taps = { .ctx = &k, .state = keep_state };
 
+    k.out = out;
     if (n < 1 || n > k.rows)
         return wb_fail(err, WB_EARG, "%zu of %zu positions", n, k.rows);
     return wb_net_run(net, rows, &taps, NULL, err) || k.done;
