@@ -1,14 +1,13 @@
 /* app/probe/activations.c - taps that keep what passes by. */
 #include "app/probe/activations.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/core/pool.h"
+#include "app/probe/gram.h"
 
-#define GRAM_TILE 256 /* columns of a task */
 #define GRAM_ROWS 512 /* rows that are widened at once */
 #define INPUTS_MAX 8  /* of a layer */
 
@@ -66,10 +65,10 @@ bool wb_activations_states(struct wb_net *net, const struct wb_rows *rows, int f
                          .states = states,
                          .n = n,
                          .rows = wb_rows_start(net, rows, rows->sequences),
-                         .hidden = (size_t)wb_net_spec(net)->hidden,
-                         .out = out };
+                         .hidden = (size_t)wb_net_spec(net)->hidden };
     struct wb_net_taps taps = { .ctx = &k, .state = keep_state };
 
+    k.out = out;
     if (n < 1 || n > k.rows)
         return wb_fail(err, WB_EARG, "%zu of %zu positions", n, k.rows);
     return wb_net_run(net, rows, &taps, NULL, err) || k.done;
@@ -91,20 +90,6 @@ struct summing {
     struct wb_input_gram *at;
 };
 
-/* Columns of one tile from the diagonal on; the lower triangle follows at the end. */
-static void add_tile(void *ctx, size_t tile, int worker)
-{
-    struct summing *s = ctx;
-    size_t width = s->at->width, first = GRAM_TILE * tile, columns = width - first;
-
-    (void)worker;
-    if (columns > GRAM_TILE)
-        columns = GRAM_TILE;
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)columns, (int)(width - first),
-                (int)s->n, 1.0, s->wide + first, (int)width, s->wide + first, (int)width, 1.0,
-                s->at->value + first * width + first, (int)width);
-}
-
 static void add_rows(struct summing *s, size_t rows, const float *x)
 {
     size_t width = s->at->width;
@@ -113,7 +98,7 @@ static void add_rows(struct summing *s, size_t rows, const float *x)
         s->n = rows - done < GRAM_ROWS ? rows - done : GRAM_ROWS;
         for (size_t i = 0; i < s->n * width; i++)
             s->wide[i] = (double)x[done * width + i];
-        wb_pool_run(s->pool, (width + GRAM_TILE - 1) / GRAM_TILE, add_tile, s);
+        wb_gram_add(s->pool, s->wide, s->n, width, s->at->value);
     }
     s->at->rows += rows;
 }

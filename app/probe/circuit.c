@@ -48,37 +48,32 @@ static void multiply(size_t r, const double *a, const double *b, double *out)
                 b, (int)r, 0.0, out, (int)r);
 }
 
-static bool eigh(size_t r, double *a, double *values, double *vectors, struct wb_err *err)
-{
-    struct wb_mat m = { WB_DTYPE_F64, r, r, a }, w = { WB_DTYPE_F64, 1, r, values },
-                  v = { WB_DTYPE_F64, r, r, vectors };
-
-    return wb_dense_eigh(&m, &w, &v, err);
-}
-
 bool wb_circuit_spectral(size_t r, const double *aa, const double *bb, double *out,
                          struct wb_err *err)
 {
-    double *x = malloc((3 * r * r + r) * sizeof *x), *y, *z, *values;
-    bool ok = x != NULL || wb_fail(err, WB_ENOMEM, "no memory for a matrix of %zu columns", r);
+    double *x = malloc((3 * r * r + r) * sizeof *x);
+    struct wb_mat a = { WB_DTYPE_F64, r, r, x }, values = { WB_DTYPE_F64, 1, r, NULL },
+                  vectors = { WB_DTYPE_F64, r, r, NULL };
+    double *y, *z, *value;
+    bool ok;
 
-    if (!ok)
-        return false;
-    y = x + r * r;
+    if (x == NULL)
+        return wb_fail(err, WB_ENOMEM, "no memory for a matrix of %zu columns", r);
+    vectors.data = y = x + r * r;
     z = y + r * r;
-    values = z + r * r;
+    values.data = value = z + r * r;
     cblas_dcopy((int)(r * r), aa, 1, x, 1);
-    ok = eigh(r, x, values, y, err);
+    ok = wb_dense_eigh(&a, &values, &vectors, err);
     for (size_t i = 0; ok && i < r * r; i++) /* y = root of aa, times its eigenvectors */
-        y[i] *= root(values[i % r]);
+        y[i] *= root(value[i % r]);
     if (ok) { /* y' bb y has the eigenvalues */
         multiply(r, bb, y, z);
         cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)r, (int)r, (int)r, 1.0, y, (int)r,
                     z, (int)r, 0.0, x, (int)r);
-        ok = eigh(r, x, values, y, err);
+        ok = wb_dense_eigh(&a, &values, &vectors, err);
     }
     if (ok)
-        *out = root(values[r - 1]);
+        *out = root(value[r - 1]);
     free(x);
     return ok;
 }
@@ -103,11 +98,12 @@ static bool all_finite(size_t n, const double *x)
 
 bool wb_circuit_copying(size_t r, double *m, double *out, struct wb_err *err)
 {
-    double *re = malloc(2 * r * sizeof *re), *im = re + r, sum = 0, size = 0;
+    double *re = malloc(2 * r * sizeof *re), *im, sum = 0, size = 0;
     lapack_int info;
 
     if (re == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for %zu eigenvalues", r);
+    im = re + r;
     if (!all_finite(r * r, m)) {
         free(re);
         return wb_fail(err, WB_ENUMERIC, "eigenvalues of a matrix that is not finite");

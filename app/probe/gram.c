@@ -27,15 +27,17 @@ static void add_tile(void *ctx, size_t tile, int worker)
 
 void wb_gram_add(struct wb_pool *pool, const double *x, size_t rows, size_t width, double *sum)
 {
-    struct adding a = { x, NULL, rows, width, sum };
+    struct adding a = { .x = x, .rows = rows, .width = width };
 
+    a.sum = sum;
     wb_pool_run(pool, (width + TILE - 1) / TILE, add_tile, &a);
 }
 
 void wb_cross_add(struct wb_pool *pool, const double *x, const double *y, size_t rows, size_t width,
                   double *sum)
 {
-    struct adding a = { x, y, rows, width, sum };
+    struct adding a = { .x = x, .y = y, .rows = rows, .width = width };
 
+    a.sum = sum;
     wb_pool_run(pool, (width + TILE - 1) / TILE, add_tile, &a);
 }

@@ -13,11 +13,12 @@
 
 static const struct wb_head_stat_info infos[WB_HEAD_STAT_COUNT] = {
 #define X(id, lowest, highest, text) \
-    [WB_HEAD_##id] = { .name = #id, .doc = text, .low = lowest, .high = highest },
+    [WB_HEAD_##id] = { .name = #id, .doc = (text), .low = (lowest), .high = (highest) },
     WB_HEAD_TEXT_STATS(X)
 #undef X
 #define X(id, lowest, highest, text) \
-    [WB_HEAD_##id] = { .name = #id, .doc = text, .low = lowest, .high = highest, .weights = true },
+    [WB_HEAD_##                      \
+        id] = { .name = #id, .doc = (text), .low = (lowest), .high = (highest), .weights = true },
         WB_HEAD_WEIGHT_STATS(X)
 #undef X
 };
@@ -169,16 +170,16 @@ void wb_heads_free(struct wb_heads *h)
 unsigned wb_heads_role(const struct wb_heads *h, int layer, int head)
 {
     static const struct {
-        enum wb_head_stat stat;
         double above;
+        enum wb_head_stat stat;
         enum wb_head_role role;
     } rules[] = {
-        { WB_HEAD_previous, 0.4, WB_HEAD_IS_PREVIOUS },
-        { WB_HEAD_induction, 0.3, WB_HEAD_IS_INDUCTION },
-        { WB_HEAD_sink, 0.5, WB_HEAD_IS_SINK },
-        { WB_HEAD_local, 0.7, WB_HEAD_IS_LOCAL },
-        { WB_HEAD_retrieval, 0.1, WB_HEAD_IS_RETRIEVAL },
-        { WB_HEAD_dead, 0.5, WB_HEAD_IS_DEAD },
+        { 0.4, WB_HEAD_previous, WB_HEAD_IS_PREVIOUS },
+        { 0.3, WB_HEAD_induction, WB_HEAD_IS_INDUCTION },
+        { 0.5, WB_HEAD_sink, WB_HEAD_IS_SINK },
+        { 0.7, WB_HEAD_local, WB_HEAD_IS_LOCAL },
+        { 0.1, WB_HEAD_retrieval, WB_HEAD_IS_RETRIEVAL },
+        { 0.5, WB_HEAD_dead, WB_HEAD_IS_DEAD },
     };
     size_t at = (size_t)layer * (size_t)h->heads + (size_t)head;
     unsigned role = 0;

@@ -13,7 +13,7 @@
 #define LENGTHS 2
 #define DEPTHS 3
 #define PROMPTS (LENGTHS * DEPTHS)
-#define LENGTH_MAX 2048 /* positions: prompt and what is said */
+#define LENGTH_MAX 1024 /* positions of a prompt and what is said: six of them are read */
 #define LENGTH_TEXTLESS 512
 #define NEEDLE_MIN 4
 #define NEEDLE_MAX 32

@@ -105,7 +105,9 @@ double wb_head_positional(const float *weight, size_t n, bool causal)
 /* Is weight i below weight j, of equals the later one? */
 static bool below(const float *weight, int32_t i, int32_t j)
 {
-    return weight[i] < weight[j] || (weight[i] == weight[j] && i > j);
+    float a = weight[i], b = weight[j];
+
+    return a < b || (a == b && i > j);
 }
 
 /* The lowest goes to the top of a heap of n. */

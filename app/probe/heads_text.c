@@ -30,7 +30,7 @@ struct tally {
 
 struct text {
     struct wb_heads_run *r;
-    const struct wb_slice *slice;
+    struct wb_slice slice;
     struct tally *tally; /* [sequences of the slice, heads] */
     double *diagonal;    /* sums over diagonals, see diagonal_of */
     float *last;         /* weights of last positions, see last_of */
@@ -50,7 +50,7 @@ struct text {
 
 static size_t sequence_row(const struct text *t, size_t sequence)
 {
-    return wb_rows_start(t->r->net, &t->slice->rows, sequence);
+    return wb_rows_start(t->r->net, &t->slice.rows, sequence);
 }
 
 static size_t sequence_length(const struct text *t, size_t sequence)
@@ -342,7 +342,7 @@ static void results(struct text *t)
 
 static bool make_room(struct text *t, struct wb_err *err)
 {
-    size_t heads = t->r->heads, sequences = t->slice->rows.sequences, rows = t->slice->count;
+    size_t heads = t->r->heads, sequences = t->slice.rows.sequences, rows = t->slice.count;
 
     if (sequences > t->sequences || rows > t->rows) {
         free(t->tally);
@@ -363,21 +363,19 @@ static bool run_slices(struct text *t, const struct wb_rows *rows, struct wb_err
 {
     size_t row_bytes = t->r->heads * (2 * sizeof(double) + sizeof(float));
     struct wb_net_taps taps = { .ctx = t, .state = leave, .input = take_written, .attention = see };
-    struct wb_slice slice = { 0 };
     bool ok = true;
 
-    t->slice = &slice;
-    for (size_t i = 0; ok && i < rows->sequences; i = slice.end) {
+    for (size_t i = 0; ok && i < rows->sequences; i = t->slice.end) {
         t->write_layer = -1;
-        ok = wb_slice_at(t->r->net, rows, i, row_bytes, &slice, err) && make_room(t, err) &&
-             wb_net_run(t->r->net, &slice.rows, &taps, NULL, err);
+        ok = wb_slice_at(t->r->net, rows, i, row_bytes, &t->slice, err) && make_room(t, err) &&
+             wb_net_run(t->r->net, &t->slice.rows, &taps, NULL, err);
         if (!ok)
             break;
-        t->r->out->rows += slice.count;
+        t->r->out->rows += t->slice.count;
         results(t);
         ok = wb_heads_report(t->r, err);
     }
-    wb_slice_free(&slice);
+    wb_slice_free(&t->slice);
     return ok;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/probe/activations.h"
 #include "app/probe/circuit.h"
 #include "app/probe/gram.h"
 #include "app/probe/heads_weights.h"
@@ -75,7 +76,7 @@ static void add_tokens(const struct vocabulary *v, size_t first, size_t n, doubl
     size_t d = v->r->hidden;
 
     for (size_t i = 0; i < n; i++) {
-        size_t token = (first + i) * v->of / v->tokens;
+        size_t token = wb_spread_row(first + i, v->tokens, v->of);
 
         token_row(v, &v->w->embed, &v->w->embed_proj, token, v->in + i * d);
         token_row(v, &v->w->lm_head, &v->w->head_proj, token, v->out + i * d);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/probe/activations.h"
 #include "app/probe/slices.h"
 #include "app/probe/states_impl.h"
 #include "app/tensor/kernels.h"
@@ -201,18 +202,14 @@ static void results(struct run *r)
     out->nonfinite_rows = (size_t)*s.nonfinite;
 }
 
-/* Position number i of those that CKA takes. */
-static size_t pick(const struct run *r, size_t i)
-{
-    return i * r->rows / r->picks;
-}
-
 /* The rows of a slice that CKA takes; picked: how many it took before, of all it was offered. */
 static void add_picks(struct run *r, const struct wb_slice *slice, size_t *picked)
 {
     size_t row;
 
-    for (; *picked < r->picks && (row = pick(r, *picked)) < slice->row + slice->count; ++*picked)
+    for (; *picked < r->picks &&
+           (row = wb_spread_row(*picked, r->picks, r->rows)) < slice->row + slice->count;
+         ++*picked)
         if (r->finite[row - slice->row])
             wb_cka_rows_add(&r->cka, wb_net_pool(r->net), state_at(r, 0, row - slice->row),
                             r->x_rows * r->hidden);
