@@ -45,13 +45,17 @@ struct wb_head_reuse {
     int32_t *set;                                /* [layers, sequences, kv_heads, k] */
     bool *there;                                 /* [layers, sequences, kv_heads] */
     double *overlap, *mass, *mass_n, *overlap_n; /* sums [layers, kv_heads] */
-    double *demand, *demand_n;
+    double *demand,
+        *demand_n; /* [layers, layers, kv_heads]: by layer that asks, so that the order of
+                                * sums does not depend on which sequences a pass takes together */
 };
 
 bool wb_head_reuse_init(struct wb_head_reuse *u, const struct wb_heads_run *r, struct wb_err *err);
 void wb_head_reuse_free(struct wb_head_reuse *u);
 /* Room for the sets of so many sequences; those of others are forgotten. */
 bool wb_head_reuse_room(struct wb_head_reuse *u, size_t sequences, struct wb_err *err);
+/* Mean mass that later layers put on the keys of a kv head; NaN: none does. */
+double wb_head_reuse_demand(const struct wb_head_reuse *u, size_t layer, size_t kv_head);
 /* Weights of the last position of a sequence at a layer, mean over the heads that share keys: [n].
  * Layers in order. */
 void wb_head_reuse_add(struct wb_head_reuse *u, size_t layer, size_t sequence, size_t kv_head,

@@ -11,14 +11,14 @@ bool wb_head_reuse_init(struct wb_head_reuse *u, const struct wb_heads_run *r, s
     size_t n = r->layers * r->kv_heads;
 
     *u = (struct wb_head_reuse){ .layers = r->layers, .kv_heads = r->kv_heads, .k = r->top };
-    u->overlap = calloc(6 * n, sizeof *u->overlap);
+    u->overlap = calloc((4 + 2 * r->layers) * n, sizeof *u->overlap);
     if (u->overlap == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for sums of %zu heads", n);
     u->overlap_n = u->overlap + n;
     u->mass = u->overlap + 2 * n;
     u->mass_n = u->overlap + 3 * n;
     u->demand = u->overlap + 4 * n;
-    u->demand_n = u->overlap + 5 * n;
+    u->demand_n = u->demand + r->layers * n;
     return true;
 }
 
@@ -58,14 +58,15 @@ void wb_head_reuse_add(struct wb_head_reuse *u, size_t layer, size_t sequence, s
 
     u->there[at] = n > u->k && wb_head_top(weight, n, u->k, own) == u->k;
     for (size_t l = 0; u->there[at] && l < layer; l++) {
-        size_t from = place(u, l, sequence, kv_head);
+        size_t from = place(u, l, sequence, kv_head), asked;
         double mass;
 
         if (!u->there[from])
             continue;
         mass = wb_head_mass(weight, u->set + from * u->k, u->k);
-        u->demand[l * u->kv_heads + kv_head] += mass;
-        u->demand_n[l * u->kv_heads + kv_head]++;
+        asked = (l * u->layers + layer) * u->kv_heads + kv_head;
+        u->demand[asked] += mass;
+        u->demand_n[asked]++;
         if (l + 1 < layer)
             continue;
         u->mass[sum] += mass;
@@ -73,6 +74,17 @@ void wb_head_reuse_add(struct wb_head_reuse *u, size_t layer, size_t sequence, s
         u->overlap[sum] += wb_head_overlap(u->set + from * u->k, own, u->k);
         u->overlap_n[sum]++;
     }
+}
+
+double wb_head_reuse_demand(const struct wb_head_reuse *u, size_t layer, size_t kv_head)
+{
+    double sum = 0, n = 0;
+
+    for (size_t l = layer + 1; l < u->layers; l++) {
+        sum += u->demand[(layer * u->layers + l) * u->kv_heads + kv_head];
+        n += u->demand_n[(layer * u->layers + l) * u->kv_heads + kv_head];
+    }
+    return sum / n;
 }
 
 /* --- priority --------------------------------------------------------------------------------- */

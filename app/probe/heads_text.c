@@ -333,7 +333,8 @@ static void results(struct text *t)
         out->stat[WB_HEAD_write_norm][i] = t->write_norm[i] / (double)out->rows;
         out->stat[WB_HEAD_reuse][i] = t->reuse.overlap[kv] / t->reuse.overlap_n[kv];
         out->stat[WB_HEAD_reuse_mass][i] = t->reuse.mass[kv] / t->reuse.mass_n[kv];
-        out->stat[WB_HEAD_demand][i] = t->reuse.demand[kv] / t->reuse.demand_n[kv];
+        out->stat[WB_HEAD_demand][i] =
+            wb_head_reuse_demand(&t->reuse, i / r->heads, i % r->heads / r->group);
     }
     out->nonfinite = out->nonfinite || atomic_load(&t->nonfinite);
 }

@@ -96,11 +96,12 @@ static struct sums sums_at(double *at, size_t states)
 struct run {
     struct wb_net *net;
     size_t states, hidden;
-    float *x;              /* [states, rows of the slice, hidden] */
-    size_t x_rows, x_room; /* rows; floats */
-    bool *finite;          /* of each row of the slice */
-    double *part;          /* sums of each piece of the slice */
-    double *total;         /* sums */
+    float *x;                    /* [states, rows of the slice, hidden] */
+    size_t x_rows, x_room;       /* rows; floats */
+    bool *finite;                /* of each row of the slice */
+    double *part;                /* sums of each piece of a batch */
+    size_t piece_row, piece_end; /* rows of that batch */
+    double *total;               /* sums */
     struct wb_cka_rows cka;
     size_t rows, picks, cka_shown; /* of the text; for CKA; rows of CKA when it was last made */
     struct wb_states *out;
@@ -156,12 +157,12 @@ static void add_row(const struct run *r, size_t row, const struct sums *s)
 static void add_piece(void *ctx, size_t task, int worker)
 {
     const struct run *r = ctx;
-    size_t first = task * PIECE_ROWS, size = sums_size(r->states);
+    size_t first = r->piece_row + task * PIECE_ROWS, size = sums_size(r->states);
     struct sums s = sums_at(r->part + task * size, r->states);
 
     (void)worker;
     memset(s.cosine, 0, size * sizeof(double));
-    for (size_t row = first; row < first + PIECE_ROWS && row < r->x_rows; row++)
+    for (size_t row = first; row < first + PIECE_ROWS && row < r->piece_end; row++)
         add_row(r, row, &s);
 }
 
@@ -218,11 +219,12 @@ static void add_picks(struct run *r, const struct wb_slice *slice, size_t *picke
 /* CKA costs as much as all of it so far: it is made anew when its rows have doubled, and at last. */
 static bool refresh_cka(struct run *r, bool last, struct wb_err *err)
 {
-    if (r->cka.rows == r->cka_shown || (!last && r->cka.rows < 2 * r->cka_shown))
+    if (r->cka.rows == 0 || (!last && r->cka.rows < 2 * r->cka_shown + 2))
         return true;
-    if (!wb_cka_rows_get(&r->cka, wb_net_pool(r->net), r->out->matrix[WB_STATE_CKA], err))
+    if (!wb_cka_rows_get(&r->cka, wb_net_pool(r->net), last, r->out->matrix[WB_STATE_CKA], err))
         return false;
-    r->out->cka_rows = r->cka_shown = r->cka.rows;
+    r->cka_shown = r->cka.rows;
+    r->out->cka_rows = r->cka.rows - r->cka.waiting;
     return true;
 }
 
@@ -248,18 +250,31 @@ static bool make_room(struct run *r, size_t rows, struct wb_err *err)
            wb_fail(err, WB_ENOMEM, "no memory for %zu states of %zu positions", r->states, rows);
 }
 
-static bool run_slice(struct run *r, const struct wb_slice *slice, size_t *picked,
-                      struct wb_err *err)
+/* Pieces begin where batches do, whatever slices are made of. */
+static void add_rows(struct run *r, size_t first, size_t end)
 {
-    struct wb_net_taps taps = { .ctx = r, .state = take_state };
-    size_t pieces = (slice->count + PIECE_ROWS - 1) / PIECE_ROWS, size = sums_size(r->states);
+    size_t pieces = (end - first + PIECE_ROWS - 1) / PIECE_ROWS, size = sums_size(r->states);
 
-    if (!make_room(r, slice->count, err) || !wb_net_run(r->net, &slice->rows, &taps, NULL, err))
-        return false;
+    r->piece_row = first;
+    r->piece_end = end;
     wb_pool_run(wb_net_pool(r->net), pieces, add_piece, r);
     for (size_t p = 0; p < pieces; p++)
         for (size_t i = 0; i < size; i++)
             r->total[i] += r->part[p * size + i];
+}
+
+static bool run_slice(struct run *r, const struct wb_slice *slice, size_t *picked,
+                      struct wb_err *err)
+{
+    struct wb_net_taps taps = { .ctx = r, .state = take_state };
+
+    if (!make_room(r, slice->count, err) || !wb_net_run(r->net, &slice->rows, &taps, NULL, err))
+        return false;
+    for (size_t i = 0, end; i < slice->rows.sequences; i = end) {
+        end = wb_rows_batch_end(r->net, &slice->rows, i);
+        add_rows(r, wb_rows_start(r->net, &slice->rows, i),
+                 wb_rows_start(r->net, &slice->rows, end));
+    }
     add_picks(r, slice, picked);
     r->out->rows += slice->count;
     results(r);

@@ -244,6 +244,8 @@ void wb_cka_rows_free(struct wb_cka_rows *c)
 
 static void sum_waiting(struct wb_cka_rows *c, struct wb_pool *pool)
 {
+    for (size_t i = 0; i < c->waiting * c->width; i++)
+        c->sum[i % c->width] += c->wide[i];
     if (c->waiting > 0)
         wb_gram_add(pool, c->wide, c->waiting, c->width, c->product);
     c->waiting = 0;
@@ -257,10 +259,8 @@ void wb_cka_rows_add(struct wb_cka_rows *c, struct wb_pool *pool, const float *x
         memcpy(c->first + s * c->hidden, x + s * stride, c->hidden * sizeof *x);
     for (size_t s = 0; c->kept != NULL && s < c->states; s++)
         memcpy(c->kept + c->rows * c->width + s * c->hidden, x + s * stride, c->hidden * sizeof *x);
-    for (size_t i = 0; wide != NULL && i < c->width; i++) {
+    for (size_t i = 0; wide != NULL && i < c->width; i++)
         wide[i] = (double)x[i / c->hidden * stride + i % c->hidden] - (double)c->first[i];
-        c->sum[i] += wide[i];
-    }
     c->rows++;
     if (wide != NULL && ++c->waiting == WIDE_ROWS)
         sum_waiting(c, pool);
@@ -269,6 +269,8 @@ void wb_cka_rows_add(struct wb_cka_rows *c, struct wb_pool *pool, const float *x
 /* Squared norms of Xs^T Xt of the centred states, from the sums. */
 static void products_of_sums(const struct wb_cka_rows *c, double *out)
 {
+    size_t rows = c->rows - c->waiting;
+
     for (size_t s = 0; s < c->states; s++)
         for (size_t t = s; t < c->states; t++) {
             double squares = 0;
@@ -277,7 +279,7 @@ static void products_of_sums(const struct wb_cka_rows *c, double *out)
                 for (size_t j = 0; j < c->hidden; j++) {
                     size_t a = s * c->hidden + i, b = t * c->hidden + j;
                     double xy = c->product[a <= b ? a * c->width + b : b * c->width + a] -
-                                c->sum[a] / (double)c->rows * c->sum[b];
+                                c->sum[a] / (double)rows * c->sum[b];
 
                     squares += xy * xy;
                 }
@@ -398,20 +400,20 @@ static void products_to_cka(size_t states, double *m)
         m[s * states + s] = m[s * states + s] > 0 ? 1 : (double)NAN;
 }
 
-bool wb_cka_rows_get(struct wb_cka_rows *c, struct wb_pool *pool, double *out, struct wb_err *err)
+bool wb_cka_rows_get(struct wb_cka_rows *c, struct wb_pool *pool, bool last, double *out,
+                     struct wb_err *err)
 {
-    if (c->rows < 2) {
+    if (last && c->kept == NULL)
+        sum_waiting(c, pool);
+    if (c->rows - c->waiting < 2) {
         for (size_t i = 0; i < c->states * c->states; i++)
             out[i] = (double)NAN;
         return true;
     }
-    if (c->kept != NULL) {
-        if (!products_of_rows(c, pool, out, err))
-            return false;
-    } else {
-        sum_waiting(c, pool);
+    if (c->kept == NULL)
         products_of_sums(c, out);
-    }
+    else if (!products_of_rows(c, pool, out, err))
+        return false;
     products_to_cka(c->states, out);
     return true;
 }

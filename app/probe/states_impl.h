@@ -17,7 +17,7 @@ struct wb_cka_rows {
     float *first;                 /* [width] */
     float *kept;                  /* [room, width], or NULL */
     double *product, *sum;        /* [width, width], upper triangle; [width]; or NULL */
-    double *wide;                 /* rows that wait to be summed */
+    double *wide;                 /* rows that wait to be summed, of `rows` the last */
     size_t waiting;
 };
 
@@ -27,7 +27,10 @@ bool wb_cka_rows_init(struct wb_cka_rows *c, size_t states, size_t hidden, size_
 void wb_cka_rows_free(struct wb_cka_rows *c);
 /* A row whose state s stands at x + s * stride. */
 void wb_cka_rows_add(struct wb_cka_rows *c, struct wb_pool *pool, const float *x, size_t stride);
-/* out [states, states]; NaN where a state is constant or there are fewer than 2 rows. */
-bool wb_cka_rows_get(struct wb_cka_rows *c, struct wb_pool *pool, double *out, struct wb_err *err);
+/* out [states, states]; NaN where a state is constant or there are fewer than 2 rows. Before the last
+ * rows have come, those that wait are left out, so that looking in between changes no bit of what
+ * comes out at last. */
+bool wb_cka_rows_get(struct wb_cka_rows *c, struct wb_pool *pool, bool last, double *out,
+                     struct wb_err *err);
 
 #endif

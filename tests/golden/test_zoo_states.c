@@ -90,12 +90,43 @@ static void test_threads(void **state)
     wb_net_close(many);
 }
 
+/* Weights that come and go: passes over more at once, and the same bits. */
+static void test_budget(void **state)
+{
+    static int32_t token[18 * ZOO_WINDOW];
+    size_t start[19];
+    struct wb_rows rows = { .token = token, .start = start, .sequences = 18 };
+    struct wb_net *all = zoo_open_within(ZOO "base", 2, 0);
+    struct wb_net *few = zoo_open_within(ZOO "base", 2, 300000);
+    struct wb_states a, b;
+
+    (void)state;
+    for (size_t i = 0; i <= 18; i++)
+        start[i] = i * ZOO_WINDOW;
+    for (size_t i = 0; i < 18 * ZOO_WINDOW; i++)
+        token[i] = zoo.token[i * 3 % (ZOO_WINDOWS * ZOO_WINDOW)];
+    assert_true(wb_weights_resident(wb_net_weights(all)));
+    assert_false(wb_weights_resident(wb_net_weights(few)));
+    a = states_of(all, &rows, 0);
+    b = states_of(few, &rows, 0);
+    assert_int_equal(a.cka_rows, 18 * ZOO_WINDOW);
+    for (int m = 0; m < 3; m++)
+        assert_true(same(a.matrix[m], b.matrix[m], 81));
+    assert_true(same(a.relative_step, b.relative_step, 8));
+    assert_true(same(a.norm, b.norm, 9));
+    wb_states_free(&a);
+    wb_states_free(&b);
+    wb_net_close(all);
+    wb_net_close(few);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_models),
         cmocka_unit_test(test_many_rows),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_budget),
     };
 
     return cmocka_run_group_tests(tests, zoo_setup, zoo_teardown);

@@ -105,11 +105,12 @@ static inline struct wb_model *zoo_widened(struct wb_model *model)
     return draft;
 }
 
-static inline struct wb_net *zoo_open(const char *path, int threads)
+/* budget: bytes for weights; 0: enough. */
+static inline struct wb_net *zoo_open_within(const char *path, int threads, size_t budget)
 {
     struct wb_err err;
     struct wb_model *model = wb_model_open(path, zoo.set, &err);
-    struct wb_eval how = { .threads = threads };
+    struct wb_eval how = { .threads = threads, .budget_bytes = budget };
     struct wb_net *net;
 
     if (model == NULL)
@@ -121,6 +122,11 @@ static inline struct wb_net *zoo_open(const char *path, int threads)
         fail_msg("%s", err.msg);
     wb_model_unref(model);
     return net;
+}
+
+static inline struct wb_net *zoo_open(const char *path, int threads)
+{
+    return zoo_open_within(path, threads, 0);
 }
 
 static inline const cJSON *zoo_figure(const char *model, const char *key)
