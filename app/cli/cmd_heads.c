@@ -27,7 +27,7 @@ static const struct wb_option options[] = {
       .value = "NAME",
       .repeat = true,
       .choice = names,
-      .doc = "only this statistic; may be given several times" },
+      .doc = "only this statistic; may be given several times; compositions come in no other way" },
     { .name = "ablate", .doc = "how much worse each token is predicted without the head (slow)" },
     WB_CLI_WINDOW,
     WB_CLI_LIMIT,
@@ -311,7 +311,9 @@ static struct wb_heads_how parts_of(struct wb_cli_subject *s)
     for (int i = 0; i < WB_HEAD_STAT_COUNT; i++) {
         if (!asked_for(args, i))
             continue;
-        if (wb_head_stat_info((enum wb_head_stat)i)->weights)
+        if (wb_head_stat_info((enum wb_head_stat)i)->pairs)
+            how.composition = wb_args_has(args, "stat"); /* slow: never unasked */
+        else if (wb_head_stat_info((enum wb_head_stat)i)->weights)
             how.weights = true;
         else if (i == WB_HEAD_duplicate || i == WB_HEAD_induction)
             how.repeated = true;

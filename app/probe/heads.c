@@ -16,9 +16,14 @@ static const struct wb_head_stat_info infos[WB_HEAD_STAT_COUNT] = {
     [WB_HEAD_##id] = { .name = #id, .doc = (text), .low = (lowest), .high = (highest) },
     WB_HEAD_TEXT_STATS(X)
 #undef X
-#define X(id, lowest, highest, text) \
-    [WB_HEAD_##                      \
-        id] = { .name = #id, .doc = (text), .low = (lowest), .high = (highest), .weights = true },
+#define X(id, lowest, highest, text)                                     \
+    [WB_HEAD_##id] = { .name = #id,                                      \
+                       .doc = (text),                                    \
+                       .low = (lowest),                                  \
+                       .high = (highest),                                \
+                       .weights = true,                                  \
+                       .pairs = WB_HEAD_##id >= WB_HEAD_k_composition && \
+                                WB_HEAD_##id <= WB_HEAD_v_composition },
         WB_HEAD_WEIGHT_STATS(X)
 #undef X
 };
@@ -88,7 +93,7 @@ void wb_heads_draw(const struct wb_heads_run *r, uint64_t stream, size_t n, int3
 static bool wanted(const struct wb_heads_how *how, int stat)
 {
     if (infos[stat].weights)
-        return how->weights;
+        return how->composition || (how->weights && !infos[stat].pairs);
     if (stat == WB_HEAD_duplicate || stat == WB_HEAD_induction)
         return how->repeated;
     return stat == WB_HEAD_retrieval ? how->retrieval : how->text;
@@ -113,7 +118,7 @@ static bool make_grids(const struct wb_heads_run *r, struct wb_err *err)
     for (int i = 0; i < WB_HEAD_STAT_COUNT; i++)
         if (wanted(r->how, i))
             ok = (h->stat[i] = unknown(r->layers * r->heads)) != NULL && ok;
-    if (r->how->weights) {
+    if (r->how->weights || r->how->composition) {
         h->group_similarity = unknown(similar);
         h->group_similarity_v = unknown(similar);
         ok = ok && h->group_similarity != NULL && h->group_similarity_v != NULL;
@@ -150,7 +155,7 @@ bool wb_heads_run(struct wb_net *net, const struct wb_rows *rows, const struct w
                           : wb_heads_text(&r, rows, err);
     ok = ok && (!how->repeated || wb_heads_repeated(&r, rows, err)) &&
          (!how->retrieval || wb_heads_retrieval(&r, rows, err)) &&
-         (!how->weights || wb_heads_weights(&r, err));
+         ((!how->weights && !how->composition) || wb_heads_weights(&r, err));
     if (!ok)
         wb_heads_free(out);
     return ok;

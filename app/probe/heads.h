@@ -66,6 +66,7 @@ struct wb_head_stat_info {
     const char *name, *doc;
     double low, high;
     bool weights; /* from weights alone */
+    bool pairs;   /* of those, the ones of every pair of layers: the part `composition` */
 };
 const struct wb_head_stat_info *wb_head_stat_info(enum wb_head_stat stat);
 /* WB_HEAD_STAT_COUNT when there is none of that name. */
@@ -99,6 +100,8 @@ struct wb_heads {
  * that share keys share them. Statistics of weights have the norm in front folded in (I6). */
 struct wb_heads_how {
     bool text, repeated, weights, retrieval; /* which parts */
+    bool composition; /* weights, and a large product for every pair of layers: minutes for billions
+                       * of parameters */
     int top;                                 /* keys of a head's set (I5.3); 0: 32 */
     int local;                               /* tokens; 0: 32 */
     uint64_t seed;                           /* of random tokens and baselines */

@@ -345,19 +345,21 @@ static bool examine_layer(struct weights *w, int layer, struct wb_err *err)
 
 /* --- run -------------------------------------------------------------------------------------- */
 
-/* Sweeps through the model: each keeps the outputs of some layers for all that come later. */
+/* Sweeps through the model: each keeps the outputs of some layers for all that come later. Without
+ * compositions (c NULL) one is enough. */
 static bool sweep(struct weights *w, struct wb_head_compose *c, size_t first, struct wb_err *err)
 {
     size_t layers = w->r->layers;
 
     for (size_t l = first; l < layers; l++) {
-        if (!examine_layer(w, (int)l, err) || !wb_head_compose_with(c, &w->layer, err) ||
-            !wb_heads_report(w->r, err))
+        if (!examine_layer(w, (int)l, err) ||
+            (c != NULL && !wb_head_compose_with(c, &w->layer, err)) || !wb_heads_report(w->r, err))
             return false;
-        if (l < first + c->room)
+        if (c != NULL && l < first + c->room)
             wb_head_compose_keep(c, &w->layer);
     }
-    wb_head_compose_forget(c);
+    if (c != NULL)
+        wb_head_compose_forget(c);
     return true;
 }
 
@@ -365,9 +367,13 @@ bool wb_heads_weights(struct wb_heads_run *r, struct wb_err *err)
 {
     struct weights w = { .r = r };
     struct wb_head_compose compose = { 0 };
-    bool ok = join_vocabularies(&w, err) && wb_head_compose_init(&compose, r, err);
+    bool ok = join_vocabularies(&w, err);
 
-    for (size_t first = 0; ok && first < r->layers; first += compose.room)
+    if (ok && !r->how->composition)
+        ok = sweep(&w, NULL, 0, err);
+    else
+        ok = ok && wb_head_compose_init(&compose, r, err);
+    for (size_t first = 0; ok && r->how->composition && first < r->layers; first += compose.room)
         ok = sweep(&w, &compose, first, err);
     wb_head_compose_free(&compose);
     wb_head_layer_free(&w.layer);

@@ -9,6 +9,7 @@
 
 /* Parts of the work; figures of each set of parts are kept together. */
 enum { PART_TEXT = 1, PART_REPEATED = 2, PART_RETRIEVAL = 4, PART_WEIGHTS = 8, PART_ALL = 15 };
+enum { PART_COMPOSITION = 16 }; /* slow: not of all */
 
 /* Figures: a row of doubles, first these, then for each statistic whether it is there and its grid,
  * then roles and order, then the same for similarities of groups. */
@@ -75,6 +76,7 @@ static void compute(lua_State *L, struct wb_lua_subject *s, int parts, struct wb
     how->repeated = (parts & PART_REPEATED) != 0;
     how->retrieval = (parts & PART_RETRIEVAL) != 0;
     how->weights = (parts & PART_WEIGHTS) != 0;
+    how->composition = (parts & PART_COMPOSITION) != 0;
     spec = wb_net_spec(s->net);
     to = wb_lua_figures_room(
         L, f, flat_count((size_t)spec->layers, (size_t)spec->heads, (size_t)spec->kv_heads),
@@ -189,7 +191,7 @@ static void push_figures(lua_State *L, const double *at)
 /* core.heads(model, options, parts, top, local, seed) */
 static int heads(lua_State *L)
 {
-    int parts = (int)luaL_checkinteger(L, 3) & PART_ALL;
+    int parts = (int)luaL_checkinteger(L, 3) & (PART_ALL | PART_COMPOSITION);
     struct wb_heads_how how = { .top = (int)luaL_checkinteger(L, 4),
                                 .local = (int)luaL_checkinteger(L, 5),
                                 .seed = (uint64_t)luaL_checkinteger(L, 6) };
@@ -214,7 +216,8 @@ static int head_stats(lua_State *L)
     lua_createtable(L, WB_HEAD_STAT_COUNT, 0);
     for (int i = 0; i < WB_HEAD_STAT_COUNT; i++) {
         const struct wb_head_stat_info *info = wb_head_stat_info((enum wb_head_stat)i);
-        int part = info->weights                                      ? PART_WEIGHTS
+        int part = info->pairs                                        ? PART_COMPOSITION
+                   : info->weights                                    ? PART_WEIGHTS
                    : i == WB_HEAD_duplicate || i == WB_HEAD_induction ? PART_REPEATED
                    : i == WB_HEAD_retrieval                           ? PART_RETRIEVAL
                                                                       : PART_TEXT;

@@ -140,7 +140,7 @@ end
 
 local attention_options = {text = "string", window = "whole", limit = "whole", stack = "string", top = "whole",
   ["local"] = "whole", seed = "whole"}
-local ALL, WEIGHTS, REPEATED = 15, 8, 2
+local ALL, WEIGHTS, REPEATED, COMPOSITION = 15, 8, 2, 16
 local Attention = {}
 local stats -- name -> {name, doc, low, high, part}
 local stat_names = {}
@@ -154,11 +154,12 @@ local function load_stats()
   end
 end
 
--- Figures of some parts (text, repeated, retrieval, weights as bits), worked out when they are first asked for.
+-- Figures of some parts (text, repeated, retrieval, weights, composition as bits), worked out when they are first
+-- asked for; composition, which is slow, is no part of ALL.
 local function parts_of(self, parts)
   local my = inside[self]
-  if my[ALL] then return my[ALL] end
-  if parts ~= WEIGHTS and parts ~= REPEATED and not my.options.path then
+  if my[ALL] and parts ~= COMPOSITION then return my[ALL] end
+  if parts ~= WEIGHTS and parts ~= REPEATED and parts ~= COMPOSITION and not my.options.path then
     core.fail("wb.attention needs a text for that: {text = path of a UTF-8 file}")
   end
   my[parts] = my[parts] or core.heads(my.model, my.options, parts, my.top, my.near, my.seed)
@@ -182,13 +183,14 @@ function Attention:stat(name, layer, head)
   return row[head + 1]
 end
 
--- What there is: {name, doc, low, high} of every statistic.
+-- What there is: {name, doc, low, high, weights: of weights alone, pairs: of all pairs of layers, slow} of each.
 function Attention.names()
   load_stats()
   local list = core.array_of{}
   for i, name in ipairs(stat_names) do
     local info = stats[name]
-    list[i] = {name = name, doc = info.doc, low = info.low, high = info.high, weights = info.part == WEIGHTS}
+    list[i] = {name = name, doc = info.doc, low = info.low, high = info.high,
+      weights = info.part == WEIGHTS or info.part == COMPOSITION, pairs = info.part == COMPOSITION}
   end
   return list
 end

@@ -22,7 +22,7 @@ end
 
 return {
   name = "drop_layers", kind = "compress",
-  doc = "Remove whole layers: those listed, the last but one and before, or those that do least (weights, or on a text).",
+  doc = "Remove whole layers: those listed, those before the last, or those that do least (by weights or on a text).",
   paper = "arXiv:2403.03853, arXiv:2403.17887",
   needs = "a text for by = influence, angular and cka",
   config = "the number of layers, and lists with one entry for each layer",

@@ -56,9 +56,12 @@ static inline struct wb_heads heads_of(struct wb_net *net, const struct wb_rows 
     return h;
 }
 
-static const struct wb_heads_how everything = {
-    .text = true, .repeated = true, .weights = true, .retrieval = true, .seed = 3
-};
+static const struct wb_heads_how everything = { .text = true,
+                                                .repeated = true,
+                                                .weights = true,
+                                                .composition = true,
+                                                .retrieval = true,
+                                                .seed = 3 };
 
 /* Sequences of random tokens, the same length each. */
 #define ROWS_MAX 1024

@@ -107,6 +107,7 @@ static void check_family(const char *name, const char *stack, bool vision)
                                         .repeated = true,
                                         .retrieval = true,
                                         .weights = true,
+                                        .composition = true,
                                         .top = 4,
                                         .local = 3 });
     assert_false(h.nonfinite);

@@ -245,7 +245,8 @@ static void test_uniform(void **state)
             filled(base, LAYER2 "self_attn.q_proj.weight", 0));
     net = net_of_draft(draft, base);
     make_text(&t, 3, 100, 1500);
-    h = heads_of(net, &t.rows, (struct wb_heads_how){ .text = true, .weights = true });
+    h = heads_of(net, &t.rows,
+                 (struct wb_heads_how){ .text = true, .weights = true, .composition = true });
     for (double i = 1; i <= n; i++) {
         entropy += log(i) / n;
         effective += i / n;

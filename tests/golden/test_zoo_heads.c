@@ -37,9 +37,12 @@ static void test_models(void **state)
     }
 }
 
-static const struct wb_heads_how everything = {
-    .text = true, .repeated = true, .weights = true, .retrieval = true, .seed = 7
-};
+static const struct wb_heads_how everything = { .text = true,
+                                                .repeated = true,
+                                                .weights = true,
+                                                .composition = true,
+                                                .retrieval = true,
+                                                .seed = 7 };
 
 static void print_all(const struct wb_heads *h)
 {
