@@ -389,6 +389,14 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         wb_drain_feed_difference(p, w, in->drain, n, (enum wb_dtype)in->sub,
                                  slot_at(p, w, in->a, c), b);
         break;
+    case WB_CODE_LOAD_SUB_FMA_DRAIN:
+        k->widen_sub_fma_narrow[in->sub](n, slot_at(p, w, in->a, c), b, in->s, z,
+                                         wb_drain_room(p, w, in->drain, n));
+        break;
+    case WB_CODE_SUB_LOAD_FMA_DRAIN:
+        k->sub_widen_fma_narrow[in->sub](n, b, slot_at(p, w, in->a, c), in->s, z,
+                                         wb_drain_room(p, w, in->drain, n));
+        break;
     case WB_CODE_LOAD_PAIR_DRAIN:
         wb_drain_feed_pair(w, in->drain, n, (enum wb_dtype)in->sub, slot_at(p, w, in->a, c),
                            slot_at(p, w, in->other, c));
@@ -416,7 +424,8 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         k->mul_div_max(n, a, b, z, in->s, out);
         break;
     case WB_CODE_FMA_DRAIN:
-        wb_drain_write_fma(p, w, in->drain, n, a, in->s, z);
+        k->fma_narrow[p->drain[in->drain]->dtype](n, a, in->s, z,
+                                                  wb_drain_room(p, w, in->drain, n));
         break;
     case WB_CODE_NONE:
         break;
