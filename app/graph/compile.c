@@ -547,7 +547,10 @@ bool wb_program_compile(struct wb_program *p, struct wb_err *err)
 
     for (size_t i = 0; ok && i < p->drains; i++)
         ok = emit_drain(&c, i);
-    ok = ok && (wb_program_fuse(p, c.registers) || out_of_memory(&c)) && assign(&c);
+    ok = ok && (wb_program_fuse(p, c.registers) || out_of_memory(&c));
+    if (ok)
+        wb_program_defer_guards(p, c.registers);
+    ok = ok && assign(&c);
     free(c.value);
     return ok;
 }

@@ -83,7 +83,8 @@ struct wb_program {
     struct wb_geometry geometry;
     enum wb_extent extent;
     bool spans;
-    bool gapless; /* entries are numbered by their position in the sample: gaps.c */
+    bool gapless;         /* entries are numbered by their position in the sample: gaps.c */
+    bool guards_deferred; /* what is written tells whether all sources are finite: guards.c */
     size_t units;
     struct wb_instr *instr;
     size_t instrs, instr_cap;
@@ -120,6 +121,9 @@ static inline size_t wb_instr_operands(struct wb_instr *in, unsigned *operand[WB
 
 /* Merge instructions over virtual registers into fused ones. */
 bool wb_program_fuse(struct wb_program *p, unsigned registers);
+
+/* Have the guards of sources look at what is written instead, where that says the same. */
+void wb_program_defer_guards(struct wb_program *p, unsigned registers);
 
 /* Over a sample, where nothing but the ties of a selection asks for flat indices: number entries
  * by position, so that chunks are long however short the rows are. */

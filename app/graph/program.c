@@ -451,17 +451,30 @@ static bool slots_are_finite(const struct wb_program *p, struct wb_work *w, cons
     return true;
 }
 
+/* The chunk just written. */
+static bool written_is_finite(const struct wb_program *p, const struct wb_work *w,
+                              const struct chunk *c)
+{
+    enum wb_dtype dtype = p->drain[0]->dtype;
+    const struct wb_drain_state *s = &w->state[0];
+
+    return wb_kernels()->finite[dtype](c->n, s->out.bytes + s->out_at -
+                                                 c->n * (wb_dtype_bits(dtype) / 8));
+}
+
 /* The chunk at c->at, which ends before `end`; then the next one. */
 static bool run_chunk(struct wb_program *p, struct wb_work *w, struct chunk *c, uint64_t end,
                       struct wb_err *err)
 {
     c->n = p->gapless ? (size_t)(end - c->at < WB_CHUNK ? end - c->at : WB_CHUNK)
                       : wb_chunk_count(&p->geometry, c->at, end);
-    if (!slots_are_finite(p, w, c))
+    if (!p->guards_deferred && !slots_are_finite(p, w, c))
         return false;
     for (size_t k = 0; k < p->instrs; k++)
         if (!run_instr(p, w, &p->instr[k], c, err))
             return false;
+    if (p->guards_deferred && !written_is_finite(p, w, c) && !slots_are_finite(p, w, c))
+        return false;
     c->at += c->n;
     c->in_tile += c->n;
     return true;

@@ -669,6 +669,67 @@ static void test_guard_names_the_place(void **state)
     teardown(&f);
 }
 
+static void poke(const struct fixture *f, size_t i, float value)
+{
+    char path[128];
+    uint64_t header;
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/model.safetensors", f->dir);
+    file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fread(&header, 8, 1, file), 1);
+    fseek(file, (long)(8 + header + 4 * i), SEEK_SET);
+    fwrite(&value, 4, 1, file);
+    fclose(file);
+}
+
+/* (guard(b) - a) 4 + guard(a), written: what is not finite is found wherever it is; a sum that
+ * overflows is none of the guards' business. */
+static void test_guards_of_what_is_written(void **state)
+{
+    static const float value[] = { NAN, INFINITY, -INFINITY, 3e38f };
+    static const enum wb_dtype dtype[] = { WB_DTYPE_BF16, WB_DTYPE_F32 };
+    struct fixture f[2];
+    struct wb_node *guard[2], *sub, *times, *out;
+    struct wb_target target = { .write = true };
+
+    (void)state;
+    setup(&f[0], shape2(150, 1000), 81);
+    setup(&f[1], shape2(150, 1000), 82);
+    guard[0] = wb_node_guard(f[0].node, "base", "w", NULL);
+    guard[1] = wb_node_guard(f[1].node, "expert", "w", NULL);
+    sub = wb_node_binary(WB_BINARY_sub, guard[1], f[0].node, NULL);
+    times = wb_node_scalar(4, NULL);
+    target.node = out = wb_node_fma(sub, times, guard[0], NULL);
+    assert_non_null(out);
+    for (size_t i = 0; i < 16; i++) {
+        size_t side = i % 2, at = i / 2 % 2 == 0 ? 3 : f[0].n - 1;
+        struct bytes got = { .at = calloc(f[0].n, 4), .n = f[0].n * 4 };
+        struct wb_sink sink = { .ctx = &got, .put = sink_put, .done = sink_done };
+        struct wb_err err = { .code = WB_OK };
+        char want[40];
+        bool ok;
+
+        target.dtype = dtype[i / 4 % 2];
+        poke(&f[side], at, value[i / 4]);
+        ok = wb_evaluate(&(struct wb_eval){ .threads = 2 }, &target, 1, &sink, &err);
+        assert_true(ok == (isfinite(value[i / 4]) != 0));
+        snprintf(want, sizeof want, "model %s at flat index %zu ", side == 0 ? "base" : "expert",
+                 at);
+        assert_true(ok || strstr(err.msg, want) != NULL);
+        poke(&f[side], at, 1);
+        free(got.at);
+    }
+    wb_node_unref(out);
+    wb_node_unref(times);
+    wb_node_unref(sub);
+    for (int i = 0; i < 2; i++) {
+        wb_node_unref(guard[i]);
+        teardown(&f[i]);
+    }
+}
+
 static void test_guard_of_a_number(void **state)
 {
     struct wb_node *zero = wb_node_scalar(0, NULL),
@@ -879,6 +940,7 @@ int main(void)
         cmocka_unit_test(test_determinism),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_guard_names_the_place),
+        cmocka_unit_test(test_guards_of_what_is_written),
         cmocka_unit_test(test_guard_of_a_number),
         cmocka_unit_test(test_sample),
         cmocka_unit_test(test_selections_of_a_sample),
