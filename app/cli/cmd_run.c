@@ -8,8 +8,8 @@
 #include "app/cli/out.h"
 #include "app/cli/progress.h"
 #include "app/cli/run_text.h"
+#include "app/cli/script.h"
 #include "app/job/run.h"
-#include "lua/bind/vm.h"
 
 static const char *const reports[] = { "sample", "exact", "none", NULL };
 
@@ -19,11 +19,7 @@ static const struct wb_option options[] = {
       .kind = WB_OPTION_FILE,
       .value = "OUT",
       .doc = "directory to write, or a .safetensors file; it appears whole or not at all" },
-    { .name = "set",
-      .kind = WB_OPTION_TEXT,
-      .repeat = true,
-      .value = "KNOB=VALUE",
-      .doc = "turn a knob that the pipeline declares" },
+    WB_CLI_SET,
     { .name = "dtype",
       .kind = WB_OPTION_DTYPE,
       .value = "DTYPE",
@@ -43,16 +39,10 @@ static const struct wb_option options[] = {
       .value = "HOW",
       .choice = reports,
       .doc = "the steps' figures: sample (default), exact (reads more) or none" },
-    { .name = "trust", .doc = "give the script all of Lua: files, processes, libraries" },
+    WB_CLI_TRUST,
     WB_CLI_JSON,
     { 0 },
 };
-
-static void say_line(void *ctx, const char *line)
-{
-    (void)ctx;
-    wb_cli_out(stderr, WB_CLI_PLAIN, "%s\n", line);
-}
 
 static enum wb_report report_of(const struct wb_args *args)
 {
@@ -82,37 +72,6 @@ static struct wb_run run_of(const struct wb_cli *cli, const struct wb_pipeline *
 
     run.has_dtype = wb_args_dtype(args, "dtype", &run.dtype);
     return run;
-}
-
-/* Lua: the script's model */
-
-static bool check_sets(const struct wb_args *args, const char **set, size_t *sets,
-                       struct wb_err *err)
-{
-    *sets = wb_args_all(args, "set", set);
-    for (size_t i = 0; i < *sets; i++)
-        if (strchr(set[i], '=') == NULL || set[i][0] == '=')
-            return wb_fail(err, WB_EARG, "--set %s: write KNOB=VALUE", set[i]);
-    return true;
-}
-
-static bool build(const struct wb_cli *cli, const char *const *set, size_t sets,
-                  struct wb_pipeline *out, struct wb_err *err)
-{
-    struct wb_eval how = wb_cli_eval(cli);
-    struct wb_vm_options vm_options = {
-        .trust = wb_args_has(&cli->args, "trust"),
-        .cancel = cli->cancel,
-        .families = cli->families,
-        .share_dir = wb_share_dir(),
-        .log = say_line,
-        .eval = &how,
-    };
-    struct wb_vm *vm = wb_vm_new(&vm_options, err);
-    bool ok = vm != NULL && wb_vm_pipeline(vm, cli->args.operand[0], set, sets, out, err);
-
-    wb_vm_free(vm); /* the model outlives it */
-    return ok;
 }
 
 /* The two ways to end */
@@ -206,29 +165,23 @@ static bool is_config(const char *path)
 static int run_run(struct wb_cli *cli)
 {
     bool dry = wb_args_has(&cli->args, "dry-run");
-    const char **set = calloc(cli->args.count + 1, sizeof *set);
+    const char *path = cli->args.operand[0];
     struct wb_pipeline p = { 0 };
-    size_t sets;
     struct wb_err err;
     int code;
 
-    if (set == NULL || !check_sets(&cli->args, set, &sets, &err)) {
-        free(set);
+    if (!wb_cli_check_sets(&cli->args, &err))
         return wb_cli_misuse(cli->command, &err);
-    }
     if (!dry && !wb_args_has(&cli->args, "output")) {
-        free(set);
         wb_fail(&err, WB_EARG, "run: needs -o OUT, the output to write (or --dry-run)");
         return wb_cli_misuse(cli->command, &err);
     }
-    if (is_config(cli->args.operand[0])) {
-        free(set);
+    if (is_config(path)) {
         wb_cli_say("mergekit configurations are not in this version yet; write a pipeline in Lua");
         return WB_EXIT_USAGE;
     }
-    code = build(cli, set, sets, &p, &err) ? finish(cli, &p) : failed_script(cli, &p, &err);
+    code = wb_cli_script(cli, path, &p, &err) ? finish(cli, &p) : failed_script(cli, &p, &err);
     wb_pipeline_free(&p);
-    free(set);
     return code;
 }
 

@@ -104,7 +104,7 @@ static const char *kind_name(enum wb_option_kind kind)
     static const char *const name[] = {
         [WB_OPTION_FLAG] = "flag",     [WB_OPTION_TEXT] = "text",     [WB_OPTION_FILE] = "file",
         [WB_OPTION_BYTES] = "bytes",   [WB_OPTION_COUNT] = "count",   [WB_OPTION_DTYPE] = "choice",
-        [WB_OPTION_CHOICE] = "choice", [WB_OPTION_NUMBER] = "number",
+        [WB_OPTION_CHOICE] = "choice", [WB_OPTION_NUMBER] = "number", [WB_OPTION_ANY] = "text",
     };
 
     return name[kind];

@@ -10,17 +10,3 @@ const struct wb_cli_command wb_cmd_heads = {
     .option = none,
     .later = true,
 };
-const struct wb_cli_command wb_cmd_eval = {
-    .name = "eval",
-    .operands = "MODEL",
-    .summary = "quality on a text, tasks or images",
-    .option = none,
-    .later = true,
-};
-const struct wb_cli_command wb_cmd_generate = {
-    .name = "generate",
-    .operands = "MODEL",
-    .summary = "text from a prompt",
-    .option = none,
-    .later = true,
-};

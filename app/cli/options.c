@@ -120,7 +120,7 @@ static bool check_value(const struct wb_option *o, const char *text, struct wb_e
         ok = check_choice(o, text, err);
     else if (o->kind == WB_OPTION_NUMBER)
         ok = check_number(o, text, err);
-    else if (text[0] == '\0')
+    else if (text[0] == '\0' && o->kind != WB_OPTION_ANY)
         ok = wb_fail(err, WB_EARG, "an empty value");
     return ok || wb_wrap(err, "--%s", o->name);
 }

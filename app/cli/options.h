@@ -12,7 +12,8 @@
 
 enum wb_option_kind {
     WB_OPTION_FLAG,
-    WB_OPTION_TEXT,
+    WB_OPTION_TEXT,  /* not empty */
+    WB_OPTION_ANY,   /* a text that may be empty */
     WB_OPTION_FILE,  /* the same, completed as a path */
     WB_OPTION_BYTES, /* a size: 500MB, 1GiB */
     WB_OPTION_COUNT, /* a whole number from 1 to WB_OPTION_COUNT_MAX */

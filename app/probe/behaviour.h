@@ -24,21 +24,30 @@ struct
 
 struct wb_behaviour_memory *wb_behaviour_memory_new(void);
 void wb_behaviour_memory_free(struct wb_behaviour_memory *m); /* NULL is fine */
+struct wb_behaviour_memory_counts {
+    uint64_t hits, misses; /* of everything that is kept */
+    uint64_t entries, bytes;
+    uint64_t rows; /* tokens and patches that went through a net to be scored */
+};
+struct wb_behaviour_memory_counts wb_behaviour_memory_counts(struct wb_behaviour_memory *m);
 
 enum wb_behaviour_kind { WB_BEHAVIOUR_TEXT, WB_BEHAVIOUR_TASKS, WB_BEHAVIOUR_IMAGES };
 
 struct wb_behaviour_set {
     enum wb_behaviour_kind kind;
     const char *name, *path; /* copied */
+    size_t window, limit;    /* as of `eval`; 0: its defaults */
 };
 
 /* One model on one set. NaN: not known yet. */
 struct wb_behaviour_cell {
     enum wb_grade grade;
-    double value;         /* nll, exact match, accuracy */
-    double error;         /* standard error while sampled (and of the whole set when exact) */
-    double kl;            /* of text sets: mean KL(this model || result), nats; of the result NaN */
-    double agreement;     /* share of tokens (items) where its first choice is the result's */
+    double value; /* nll, exact match, accuracy */
+    double error; /* standard error while sampled (and of the whole set when exact) */
+    double kl;    /* of text sets: mean KL(this model || result), nats; of the result NaN */
+    /* Share of tokens (of tasks: of the right answers; images) where its first choice is the
+     * result's. NaN, as kl, when the two read the text in other tokens. */
+    double agreement;
     uint64_t done, total; /* tokens or items */
 };
 
@@ -54,8 +63,8 @@ struct wb_behaviour_snapshot {
     const struct wb_behaviour_set *set; /* borrowed */
     struct wb_behaviour_cell *cell;     /* [models, sets] */
     char *sample; /* text the result generated so far, prompt left out; may be "" */
-    char *
-        problem; /* why there are no figures (no tokenizer, a family that cannot be run), or NULL */
+    char
+        *problem; /* why figures are missing (no tokenizer, a family that cannot be run), or NULL */
     struct wb_behaviour *of; /* a reference */
 };
 
@@ -63,11 +72,11 @@ struct wb_behaviour_how {
     int threads;
     uint64_t budget_bytes;
     struct wb_cache *cache;
-    struct wb_behaviour_memory *memory;
-    const char *prompt;        /* of the sample; NULL: the start of the first text set */
-    size_t sample_tokens;      /* 0: 40 */
-    const atomic_bool *cancel; /* may be NULL */
-    void (*report)(void *ctx); /* after each change, on the running thread */
+    struct wb_behaviour_memory *memory; /* NULL: one of its own */
+    const char *prompt;                 /* of the sample; NULL: the start of the first text set */
+    size_t sample_tokens;               /* 0: 40 */
+    const atomic_bool *cancel;          /* may be NULL */
+    void (*report)(void *ctx);          /* after each change, on the running thread */
     void *ctx;
 };
 
@@ -79,7 +88,9 @@ struct wb_behaviour *wb_behaviour_new(struct wb_model *result, const char *resul
                                       struct wb_err *err);
 struct wb_behaviour *wb_behaviour_ref(struct wb_behaviour *b);
 void wb_behaviour_unref(struct wb_behaviour *b); /* NULL is fine */
-/* Work everything out; once a behaviour. After a cancellation all that was known stays. */
+/* Work everything out; once a behaviour. After a cancellation all that was known stays. What a model
+ * cannot do is no failure but the problem of the snapshot; the other figures come all the same. Half
+ * of the budget is for the result's weights, half for what the memory keeps. */
 bool wb_behaviour_run(struct wb_behaviour *b, const struct wb_behaviour_how *how,
                       struct wb_err *err);
 /* For wb_task_start, as in preview.h. */

@@ -24,6 +24,7 @@
 #include "app/core/json.h"
 
 #define ZOO "tests/data/zoo/"
+#define EVAL ZOO "eval/"
 #define ARGS_MAX 32
 #define NEAR 1e-9         /* figures are sums of doubles in another order */
 #define WAIT_STEPS 120000 /* of 0.5 ms */
@@ -195,6 +196,21 @@ static int setup(void **state)
     return 0;
 }
 
+/* A model of the zoo as this name, without its tokenizer. */
+static void link_weights(const char *from, const char *name)
+{
+    static const char *const files[] = { "config.json", "model.safetensors" };
+    char here[4000], target[4500], link[400];
+
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(mkdir(at(name), 0777), 0);
+    for (int i = 0; i < 2; i++) {
+        snprintf(target, sizeof target, "%s/" ZOO "%s/%s", here, from, files[i]);
+        snprintf(link, sizeof link, "%s/%s/%s", root, name, files[i]);
+        assert_int_equal(symlink(target, link), 0);
+    }
+}
+
 static int teardown(void **state)
 {
     struct wb_err err;
@@ -223,7 +239,8 @@ static void test_usage(void **state)
         { "run x -o y --help", 0, "--shard-size SIZE", NULL },
         { "help nosuch", 2, NULL, "no command 'nosuch'" },
         { "help similarty", 2, NULL, "did you mean 'similarity'" },
-        { "help eval", 2, NULL, "not in this version" },
+        { "help eval", 0, "--window N", NULL },
+        { "help generate", 0, "--temperature T", NULL },
         { "--json", 2, NULL, "unknown option" },
         { "shwo " ZOO "math", 2, NULL, "did you mean 'show'" },
         { "nonsense", 2, NULL, "no command 'nonsense'" },
@@ -232,8 +249,32 @@ static void test_usage(void **state)
         { "no/such/pipeline.lua", 2, NULL, "terminal" },
         { "--size 100", 2, NULL, "COLSxROWS" },
         { "--color purple " ZOO "math", 2, NULL, "not one of auto" },
-        { "eval " ZOO "math --text x", 2, NULL, "not in this version" },
-        { "generate " ZOO "math --prompt x -n 3", 2, NULL, "not in this version" },
+        { "eval " ZOO "math", 2, NULL, "one of --text, --tasks and --images" },
+        { "eval " ZOO "math --text x --tasks y", 2, NULL, "one of --text" },
+        { "eval --text x", 2, NULL, "needs MODEL" },
+        { "eval " ZOO "math --tasks x --window 3", 2, NULL, "--window is for --text" },
+        { "eval " ZOO "math --text x --window 0", 2, NULL, "whole number from 1" },
+        { "eval " ZOO "math --text x --limit 2.5", 2, NULL, "whole number from 1" },
+        { "eval x.lua --text y --set scale", 2, NULL, "KNOB=VALUE" },
+        { "eval " ZOO "math --text x --set a=1", 1, NULL, "the knobs of a pipeline" },
+        { "eval " ZOO "math --text no/such/text", 1, NULL, "no/such/text" },
+        { "eval no/such/model --text x", 1, NULL, "no/such/model" },
+        { "eval no/such.lua --text x", 1, NULL, "no/such.lua" },
+        { "eval " ZOO "vit-digits --text README.md", 1, NULL, "it looks at images" },
+        { "eval " ZOO "math --images " EVAL "vit-digits.safetensors", 1, NULL, "sees no images" },
+        { "eval " ZOO "vit-digits --images " ZOO "math", 1, NULL, "'images' and 'labels'" },
+        { "eval " ZOO "vit-base --images " EVAL "vit-digits.safetensors", 1, NULL, "classifier" },
+        { "eval " ZOO "vit-parity --images " EVAL "vit-digits.safetensors", 1, NULL, "2 classes" },
+        { "eval tests/data/infer/bert --text README.md", 1, NULL, "it is an encoder" },
+        { "generate " ZOO "math", 2, NULL, "needs --prompt" },
+        { "generate " ZOO "math --prompt x -n 0", 2, NULL, "whole number from 1" },
+        { "generate " ZOO "math --prompt x --temperature -1", 2, NULL, "number from 0 to 100" },
+        { "generate " ZOO "math --prompt x --temperature 0x1", 2, NULL, "number from 0 to 100" },
+        { "generate " ZOO "math --prompt x --top-p nan", 2, NULL, "number from 0 to 1" },
+        { "generate " ZOO "math --prompt x --seed -1", 2, NULL, "whole number from 0" },
+        { "generate " ZOO "vit-base --prompt x", 1, NULL, "tokenizer" },
+        { "generate " ZOO "math --prompt 20+32= -n 2", 0, "52\n", NULL },
+        { "generate " ZOO "math --prompt= -n 1", 0, "\n", NULL },
         { "heads " ZOO "math --text x", 2, NULL, "not in this version" },
         { "similarity " ZOO "math --text x", 2, NULL, "not in this version" },
         { "similarity " ZOO "math --text x --metric cka", 2, NULL, "not in this version" },
@@ -607,7 +648,162 @@ static void test_full_output(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* What models do */
+
+static void test_eval_json(void **state)
+{
+    cJSON *text =
+              run_json("eval " ZOO "math --text " EVAL "german.txt --window 127 --limit 4 --json"),
+          *all = run_json("eval " ZOO "math --text " EVAL "german.txt --limit 1 --json"),
+          *tasks = run_json("eval " ZOO "math --tasks " EVAL "math.jsonl --limit 20 --json"),
+          *images = run_json("eval " ZOO "vit-digits --images " EVAL
+                             "vit-digits.safetensors --limit 64 --threads 1 --json");
+
+    (void)state;
+    near(text, "tokens", 4 * 127);
+    near(text, "windows", 4);
+    near(text, "window", 127);
+    near(text, "bos", 0);
+    near(text, "text_tokens", 3759);
+    near(text, "perplexity", exp(wb_json_number(text, "nll", NAN)));
+    assert_true(wb_json_number(text, "nll_error", -1) > 0);
+    assert_true(cJSON_IsFalse(get(text, "nonfinite")));
+    near(all, "window", 255);                         /* the context less one */
+    assert_true(cJSON_IsNull(get(all, "nll_error"))); /* one window tells nothing of it */
+    near(tasks, "items", 20);
+    near(tasks, "exact_match", 1);
+    near(tasks, "exact_match_error", 0);
+    assert_true(wb_json_number(tasks, "answer_nll", 9) < 0.1);
+    near(images, "items", 64);
+    assert_true(wb_json_number(images, "accuracy", 0) > 0.9);
+    cJSON_Delete(text);
+    cJSON_Delete(all);
+    cJSON_Delete(tasks);
+    cJSON_Delete(images);
+}
+
+/* A model that is not written is scored as the one that is. */
+static void test_eval_unwritten(void **state)
+{
+    static const char *const ask = "--text " EVAL "english.txt --limit 4 --json";
+    struct outcome made = run("run %s -o %s --set scale=0.9", at("scale.lua"), at("scored")),
+                   one = run("eval %s --set scale=0.9 %s", at("scale.lua"), ask),
+                   two = run("eval %s %s --threads 1 --memory 1MB", at("scored"), ask),
+                   other = run("eval %s %s", at("scale.lua"), ask);
+
+    (void)state;
+    assert_int_equal(made.code, 0);
+    assert_int_equal(one.code, 0);
+    assert_string_equal(one.out, two.out);
+    assert_string_not_equal(one.out, other.out);
+    outcome_free(&made);
+    outcome_free(&one);
+    outcome_free(&two);
+    outcome_free(&other);
+}
+
+static void refused(const char *args, const char *part)
+{
+    struct outcome o = run("%s", args);
+
+    if (o.code != 1 || o.out[0] != '\0' || strstr(o.err, part) == NULL)
+        fail_msg("%s: exit %d: %s%s", args, o.code, o.out, o.err);
+    outcome_free(&o);
+}
+
+static void test_eval_failures(void **state)
+{
+    char args[1000];
+
+    (void)state;
+    put_text(at("latin.txt"), "gr\xfc\xdf Gott\n");
+    put_text(at("empty.txt"), "");
+    put_text(at("bad.jsonl"),
+             "{\"prompt\": \"1+1=\", \"answer\": \"2\"}\n{\"prompt\": \"1+1=\"}\n");
+    link_weights("math", "mute");
+    snprintf(args, sizeof args, "eval " ZOO "math --text %s", at("latin.txt"));
+    refused(args, "UTF-8");
+    snprintf(args, sizeof args, "eval " ZOO "math --text %s", at("empty.txt"));
+    refused(args, "empty");
+    snprintf(args, sizeof args, "eval " ZOO "math --tasks %s", at("bad.jsonl"));
+    refused(args, "bad.jsonl: line 2: needs");
+    snprintf(args, sizeof args, "eval %s --text README.md", at("mute"));
+    refused(args, "tokenizer.json");
+    snprintf(args, sizeof args, "generate %s --prompt x", at("mute"));
+    refused(args, "tokenizer.json");
+}
+
+/* Weights that are not numbers: flagged by eval, an error of generate. */
+static void test_not_finite(void **state)
+{
+    struct outcome o;
+    cJSON *json;
+    char args[1000];
+
+    (void)state;
+    put_text(at("nan.lua"), "return wb.open('" ZOO "math'):map(function(t) return t:log() end)\n");
+    json = run_json("eval %s --text " EVAL "english.txt --limit 2 --json", at("nan.lua"));
+    assert_true(cJSON_IsNull(get(json, "nll")));
+    assert_true(cJSON_IsTrue(get(json, "nonfinite")));
+    cJSON_Delete(json);
+    o = run("eval %s --tasks " EVAL "math.jsonl --limit 2", at("nan.lua"));
+    assert_int_equal(o.code, 0);
+    assert_non_null(strstr(o.err, "not finite"));
+    outcome_free(&o);
+    snprintf(args, sizeof args, "generate %s --prompt x", at("nan.lua"));
+    refused(args, "not finite");
+}
+
+static void test_generate(void **state)
+{
+    static const char *const drawn = "generate " ZOO "base --prompt The -n 20 --temperature 1.5 "
+                                     "--seed %d --json";
+    cJSON *sum = run_json("generate " ZOO "math --prompt 76+19= -n 2 --json"),
+          *a = run_json(drawn, 3), *again = run_json(drawn, 3), *b = run_json(drawn, 4),
+          *sure = run_json("generate " ZOO
+                           "base --prompt The -n 20 --temperature 1.5 --top-k 1 --json"),
+          *greedy = run_json("generate " ZOO "base --prompt The -n 20 --json"), *item;
+    int n = 0;
+
+    (void)state;
+    assert_string_equal(wb_json_text(sum, "text", ""), "95");
+    near(sum, "prompt_tokens", 7); /* with the beginning of text */
+    assert_int_equal(cJSON_GetArraySize(get(sum, "tokens")), 2);
+    cJSON_ArrayForEach(item, get(sum, "logprobs"))
+        n += item->valuedouble <= 0 && item->valuedouble > -1;
+    assert_int_equal(n, 2);
+    assert_true(cJSON_Compare(get(a, "tokens"), get(again, "tokens"), true));
+    assert_false(cJSON_Compare(get(a, "tokens"), get(b, "tokens"), true));
+    assert_true(cJSON_Compare(get(sure, "tokens"), get(greedy, "tokens"), true));
+    cJSON_Delete(sum);
+    cJSON_Delete(a);
+    cJSON_Delete(again);
+    cJSON_Delete(b);
+    cJSON_Delete(sure);
+    cJSON_Delete(greedy);
+}
+
 /* Signals */
+
+/* While weights are made, and while tokens are. */
+static void test_interrupt_models(void **state)
+{
+    char slow[1000];
+    const char *const asked[] = { slow, "generate " ZOO "base --prompt The -n 20000" };
+
+    (void)state;
+    snprintf(slow, sizeof slow, "eval %s --set rounds=1000 --text README.md", at("slow.lua"));
+    for (int i = 0; i < 2; i++) {
+        pid_t pid = start(asked[i], at("stdout"));
+        struct outcome o;
+
+        usleep(400000);
+        kill(pid, SIGINT);
+        o = finish(pid);
+        assert_int_equal(o.code, 130);
+        outcome_free(&o);
+    }
+}
 
 /* Wait until the journal of a run to `name` has more than `bytes`. */
 static void wait_journal(const char *name, pid_t pid, off_t bytes)
@@ -730,13 +926,16 @@ static void test_resume(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage),        cmocka_unit_test(test_manual),
-        cmocka_unit_test(test_show_json),    cmocka_unit_test(test_tensors_json),
-        cmocka_unit_test(test_diff_json),    cmocka_unit_test(test_similarity_json),
-        cmocka_unit_test(test_hostile_name), cmocka_unit_test(test_run),
-        cmocka_unit_test(test_verify),       cmocka_unit_test(test_run_failures),
-        cmocka_unit_test(test_dry_run),      cmocka_unit_test(test_full_output),
-        cmocka_unit_test(test_interrupt),    cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_usage),         cmocka_unit_test(test_manual),
+        cmocka_unit_test(test_show_json),     cmocka_unit_test(test_tensors_json),
+        cmocka_unit_test(test_diff_json),     cmocka_unit_test(test_similarity_json),
+        cmocka_unit_test(test_hostile_name),  cmocka_unit_test(test_run),
+        cmocka_unit_test(test_verify),        cmocka_unit_test(test_run_failures),
+        cmocka_unit_test(test_dry_run),       cmocka_unit_test(test_full_output),
+        cmocka_unit_test(test_eval_json),     cmocka_unit_test(test_eval_unwritten),
+        cmocka_unit_test(test_eval_failures), cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_generate),      cmocka_unit_test(test_interrupt_models),
+        cmocka_unit_test(test_interrupt),     cmocka_unit_test(test_resume),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
