@@ -78,7 +78,10 @@
     X(ROLE_NEXT, ">", "next-role", "the next role; after the last, all together")       \
     X(ROLE_PREVIOUS, "<", "previous-role", "the role before")                           \
     X(OTHER_NEXT, "O", "next-other", "compare with the next of the open models")        \
-    X(EXACT, "c", "exact", "compute exactly now, not on a sample")
+    X(EXACT, "c", "exact", "compute exactly now, not on a sample")                      \
+    X(EVAL_SETS, "v", "evaluation-sets", "what models are asked: texts, tasks, images") \
+    X(SET_ADD, "o", "add-set", "one more evaluation set: a file")                       \
+    X(SETS_USUAL, "R", "usual-sets", "the evaluation sets found beside the model again")
 
 #define WB_ACTIONS(X) WB_ACTIONS_FRAME(X) WB_ACTIONS_SHARED(X) WB_ACTIONS_VIEWS(X)
 

@@ -11,10 +11,12 @@
 #include "lua/bind/record.h"
 #include "views/doc.h"
 #include "views/frame.h"
+#include "views/screens.h"
 
 #define ARGUMENTS_MAX 8
 #define COUNT_MAX 9999 /* of `:down 5` */
 #define THREADS_MAX 1024
+#define EVAL_MAX 1000000000 /* windows or items of a set */
 
 /* Models */
 
@@ -232,6 +234,12 @@ static bool run_set(struct wb_frame *f, int argc, char **argv, struct wb_err *er
         f->want.mouse = on ? 1 : -1;
         return true;
     }
+    if (strcmp(name, "behaviour") == 0) {
+        if (!set_switch(value, &on, err))
+            return false;
+        o->no_behaviour = !on;
+        return true;
+    }
     if (strcmp(name, "colormap") == 0) {
         if (strcmp(value, "viridis") != 0 && strcmp(value, "grey") != 0)
             return wb_fail(err, WB_EARG, "colormap is viridis or grey, not '%s'", value);
@@ -245,8 +253,8 @@ static bool run_set(struct wb_frame *f, int argc, char **argv, struct wb_err *er
     if (strncmp(name, "style.", 6) == 0)
         return wb_theme_set(&f->theme, name + 6, value, err);
     return wb_fail(err, WB_EARG,
-                   "there is no option '%s'; there are mouse, colormap, threads, memory, "
-                   "style.NAME",
+                   "there is no option '%s'; there are mouse, behaviour, colormap, threads, "
+                   "memory, style.NAME",
                    name);
 }
 
@@ -260,6 +268,42 @@ static bool write_text(struct wb_frame *f, const char *path, struct wb_str *text
     if (ok)
         wb_desk_say(f->desk, WB_MESSAGE_NOTE, "%s is written", path);
     return ok;
+}
+
+/* "window=128", "limit=3" */
+static bool eval_option(const char *word, size_t *window, size_t *limit, struct wb_err *err)
+{
+    bool is_window = strncmp(word, "window=", 7) == 0;
+    const char *number = strchr(word, '=');
+    char *end = NULL;
+    long n = number == NULL ? 0 : strtol(number + 1, &end, 10);
+
+    if (!is_window && strncmp(word, "limit=", 6) != 0)
+        return wb_fail(err, WB_EARG, "an evaluation set has window= and limit=, not '%s'", word);
+    if (n < 1 || n > EVAL_MAX || *end != '\0')
+        return wb_fail(err, WB_EARG, "%s is not a number from 1 to %d", word, EVAL_MAX);
+    *(is_window ? window : limit) = (size_t)n;
+    return true;
+}
+
+static bool run_eval(struct wb_frame *f, int argc, char **argv, struct wb_err *err)
+{
+    struct wb_eval_list *l = wb_desk_eval_list(f->desk, NULL);
+    size_t window = 0, limit = 0;
+
+    if (l == NULL)
+        return wb_fail(err, WB_ENOTFOUND, "there is no model to evaluate: open one first");
+    if (argc == 0) {
+        wb_frame_show_overlay(f, &wb_eval_view);
+        return true;
+    }
+    for (int i = 1; i < argc; i++)
+        if (!eval_option(argv[i], &window, &limit, err))
+            return false;
+    if (!wb_eval_sets_add(&f->desk->eval_sets, l, argv[0], window, limit, err))
+        return false;
+    wb_desk_say(f->desk, WB_MESSAGE_NOTE, "%zu evaluation sets for %s", l->sets, l->about);
+    return true;
 }
 
 static bool run_screenshot(struct wb_frame *f, int argc, char **argv, struct wb_err *err)
@@ -352,13 +396,15 @@ const struct wb_command wb_commands[] = {
     { "keep", "NAME", "keep the knobs as a setting", WB_ARGUMENT_SETTING, 1, 1, run_keep },
     { "use", "[NAME]", "turn the knobs to a kept setting; without a name to the defaults",
       WB_ARGUMENT_SETTING, 0, 1, run_use },
+    { "eval", "[FILE] [window=N] [limit=N]",
+      "the sets that models are asked; with a file, one more", WB_ARGUMENT_PATH, 0, 3, run_eval },
     { "record", "FILE", "write what was done so far as a Lua script that does it again",
       WB_ARGUMENT_PATH, 1, 1, run_record },
     { "screenshot", "FILE", "write the screen as text, or as a picture to FILE.svg",
       WB_ARGUMENT_PATH, 1, 1, run_screenshot },
     { "lua", "[CODE]", "evaluate Lua in the console", WB_ARGUMENT_TEXT, 0, 1, run_lua },
     { "set", "OPTION VALUE",
-      "mouse on|off, colormap viridis|grey, threads N, memory SIZE, "
+      "mouse on|off, behaviour on|off, colormap viridis|grey, threads N, memory SIZE, "
       "style.NAME LOOK",
       WB_ARGUMENT_OPTION, 2, 2, run_set },
     { "map", "KEY [ACTION] [SCREEN]", "bind a key; without an action it does nothing",
@@ -494,7 +540,8 @@ void wb_command_complete_path(const struct wb_desk *desk, const char *text, size
 static void add_arguments(const struct wb_frame *f, enum wb_argument kind, const char *line,
                           size_t at, size_t *from, struct wb_complete *out)
 {
-    static const char *const options[] = { "mouse", "colormap", "threads", "memory", NULL };
+    static const char *const options[] = { "mouse",   "behaviour", "colormap",
+                                           "threads", "memory",    NULL };
     const struct wb_desk *desk = f->desk;
 
     switch (kind) {

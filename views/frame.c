@@ -8,6 +8,7 @@
 #include "app/core/io.h"
 #include "views/command.h"
 #include "views/help.h"
+#include "views/screens.h"
 
 #define COUNT_MAX 9999
 #define DIGIT_SECONDS 0.25 /* how long one digit waits for a movement before it means a screen */
@@ -168,7 +169,9 @@ static void take_requests(struct wb_frame *f)
     if (d->go_view[0] != '\0') {
         struct wb_view *v;
 
-        if (!wb_frame_go(f, d->go_view))
+        if (strcmp(d->go_view, wb_eval_view.name) == 0)
+            wb_frame_show_overlay(f, &wb_eval_view);
+        else if (!wb_frame_go(f, d->go_view))
             wb_desk_say(d, WB_MESSAGE_ERROR, "there is no screen '%s'", d->go_view);
         v = wb_frame_view(f);
         if (strcmp(v->ops->name, d->go_view) == 0 && v->ops->show != NULL && d->go_what[0] != '\0')

@@ -8,4 +8,7 @@
 extern const struct wb_view_ops wb_models_view, wb_tensors_view, wb_layers_view, wb_pipeline_view,
     wb_run_view, wb_params_view, wb_problems_view, wb_plugins_view, wb_console_view;
 
+/* Over a screen: the evaluation sets, of `:eval`. */
+extern const struct wb_view_ops wb_eval_view;
+
 #endif

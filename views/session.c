@@ -104,6 +104,7 @@ static char *session_text(const struct wb_frame *f)
     cJSON_AddStringToObject(root, "screen", wb_screens[f->current]->name);
     add_models(root, f->desk);
     add_pipeline(root, f->desk->doc);
+    wb_eval_sets_write(&f->desk->eval_sets, cJSON_AddObjectToObject(root, "eval"));
     text = cJSON_Print(root);
     cJSON_Delete(root);
     return text;
@@ -237,6 +238,7 @@ bool wb_session_restore(struct wb_session *s, struct wb_frame *f)
         s->path = NULL;
         return false;
     }
+    wb_eval_sets_read(&f->desk->eval_sets, cJSON_GetObjectItemCaseSensitive(root, "eval"));
     restore_models(f->desk, cJSON_GetObjectItemCaseSensitive(root, "models"));
     restore_pipeline(f->desk->doc, cJSON_GetObjectItemCaseSensitive(root, "pipeline"));
     wb_frame_go(f, wb_json_text(root, "screen", wb_screens[0]->name));

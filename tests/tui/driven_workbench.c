@@ -65,6 +65,8 @@ void bench_start(struct bench *b, int rows, int cols, const char *words)
     if (argv[0] == NULL)
         argv[0] = "./weightbench";
     assert_non_null(copy);
+    if (!b->behaviour) /* which takes longer than what the tests are about */
+        argv[n++] = "--no-behaviour";
     for (char *word = strtok(copy, " "); word != NULL && n + 1 < WORDS_MAX;
          word = strtok(NULL, " "))
         argv[n++] = word;
