@@ -12,9 +12,9 @@ enum {
     ITEM_COLS = 24, /* of a set in the lines: name, value, change */
     SET_COLS = 8,
     VALUE_COLS = 7,
-    ERROR_COLS = 6,
+    ERROR_COLS = 7,
     CHANGE_COLS = 7,
-    RESULT_COLS = VALUE_COLS + ERROR_COLS + CHANGE_COLS,
+    RESULT_COLS = VALUE_COLS + ERROR_COLS + CHANGE_COLS - 1, /* most changes are shorter */
     SAMPLE_ROWS = 2,
     TABLE_SAMPLE_ROWS = 4,
 };
