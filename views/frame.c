@@ -324,8 +324,13 @@ static bool digit(struct wb_frame *f, struct wb_key key)
 {
     int value = (int)key.code - '0';
 
-    if (key.mods != 0 || key.code < '0' || key.code > '9' || (value == 0 && f->count == 0))
+    if (key.mods != 0 || key.code < '0' || key.code > '9')
         return false;
+    if (value == 0 && f->count == 0) { /* no count begins so */
+        if (!wb_frame_go(f, "10"))
+            wb_desk_say(f->desk, WB_MESSAGE_NOTE, "there are screens 1 to %d", f->screens);
+        return true;
+    }
     f->count_until = f->count == 0 ? wb_now_seconds() + DIGIT_SECONDS : 0;
     f->count = f->count * 10 + value;
     if (f->count > COUNT_MAX)

@@ -5,7 +5,7 @@
 #include "views/frame.h"
 
 #define SUMMARY_COLS 22
-#define SHORT_TITLE 3 /* letters of a title where the whole ones do not fit */
+#define SHORT_TITLE 3 /* letters of a title where the whole ones do not fit; else one less */
 
 /* Tabs: "[1 Models]" with titles while they fit, else the beginnings of all but the active one's. */
 
@@ -14,9 +14,11 @@ struct tab {
     char text[40];
 };
 
-static bool lay_out(const struct wb_frame *f, bool titles, int from, int cols,
+/* letters: of the titles of all but the active one; 0: all of them. */
+static bool lay_out(const struct wb_frame *f, int letters, int from, int cols,
                     struct tab tab[WB_SCREENS_MAX])
 {
+    bool titles = letters == 0;
     int col = from;
 
     for (int i = 0; i < f->screens; i++) {
@@ -26,7 +28,7 @@ static bool lay_out(const struct wb_frame *f, bool titles, int from, int cols,
                  active   ? "[%d %.*s]"
                  : titles ? " %d %.*s "
                           : "%d%.*s ",
-                 i + 1, titles || active ? 20 : SHORT_TITLE, wb_screens[i]->title);
+                 i + 1, titles || active ? 20 : letters, wb_screens[i]->title);
         tab[i].col = col;
         tab[i].cols = wb_text_width(tab[i].text);
         col += tab[i].cols;
@@ -39,11 +41,11 @@ static void tabs(const struct wb_frame *f, struct tab tab[WB_SCREENS_MAX], bool 
     int cols = f->surface.cols;
 
     *name = true;
-    if (lay_out(f, true, 13, cols, tab))
+    if (lay_out(f, 0, 13, cols, tab))
         return;
     *name = false;
-    if (!lay_out(f, true, 0, cols, tab))
-        lay_out(f, false, 0, cols, tab);
+    if (!lay_out(f, 0, 0, cols, tab) && !lay_out(f, SHORT_TITLE, 0, cols, tab))
+        lay_out(f, SHORT_TITLE - 1, 0, cols, tab);
 }
 
 int wb_frame_tab_at(const struct wb_frame *f, int col)

@@ -17,6 +17,7 @@ enum {
     TOP_ROWS = 6, /* of prompt and settings, the title included */
     TOP_ROWS_TALL = 9,
     TALL_ROWS = 34,
+    NOTE_COLS = 12,
 };
 
 /* Where things stand */
@@ -300,6 +301,7 @@ static size_t first_column(const struct play *p, const struct play_layout *l)
 static void draw_columns(const struct play *p, const struct play_layout *l, struct wb_canvas *cv)
 {
     const struct play_rect *r = &l->columns;
+    char note[40];
     size_t left;
 
     if (p->columns == 0) {
@@ -316,10 +318,12 @@ static void draw_columns(const struct play *p, const struct play_layout *l, stru
         if (i > 0)
             wb_canvas_vline(cv, r->row, col - 1, r->rows);
     }
-    if (l->visible < p->columns)
-        wb_canvas_printf(cv, r->row, r->cols - 14, WB_STYLE_DIM, " %zu of %zu %c%c", left + 1,
-                         p->columns, left > 0 ? '<' : ' ',
-                         left + l->visible < p->columns ? '>' : ' ');
+    if (l->visible < p->columns) {
+        snprintf(note, sizeof note, "%zu of %zu %c%c", left + 1, p->columns, left > 0 ? '<' : ' ',
+                 left + l->visible < p->columns ? '>' : ' ');
+        wb_canvas_fit(cv, r->row, r->cols - NOTE_COLS, NOTE_COLS, WB_ALIGN_RIGHT, WB_STYLE_DIM,
+                      note);
+    }
 }
 
 /* The read-out */
@@ -448,14 +452,23 @@ static struct wb_canvas window(const struct wb_canvas *cv, const struct play_rec
 static void draw_prompt(const struct play *p, struct wb_canvas *cv)
 {
     struct wb_canvas inner = wb_pane_begin(cv, "PROMPT", p->focus == PLAY_PROMPT);
+    struct wb_str text = { 0 };
 
     wb_pane_note(cv, "PROMPT", p->typing ? "typing: Esc leaves, M-Enter writes" : "");
     if (wb_document_bytes(p->text) == 0 && !p->typing) {
         wb_canvas_text(&inner, 0, 2, WB_STYLE_DIM, "e types a prompt, p lets the models go on");
         return;
     }
-    wb_editor_resize(p->editor, inner.rows, inner.cols);
-    wb_editor_draw(p->editor, &inner, p->typing);
+    if (p->typing) {
+        wb_editor_resize(p->editor, inner.rows, inner.cols);
+        wb_editor_draw(p->editor, &inner, true);
+        return;
+    }
+    wb_document_text(p->text, &text);
+    inner = wb_canvas_sub(&inner, 0, 2, inner.rows, inner.cols - 3);
+    if (!text.failed)
+        wb_canvas_wrap(&inner, 0, 0, WB_STYLE_TEXT, text.text);
+    wb_str_free(&text);
 }
 
 void wb_play_draw(const struct wb_view *v, struct wb_canvas *cv)

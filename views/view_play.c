@@ -170,40 +170,6 @@ static void resize_editor(struct wb_view *v)
     wb_editor_resize(p->editor, l.prompt.rows - 1, l.prompt.cols);
 }
 
-static bool act_on_prompt(struct wb_view *v, enum wb_action action, int count)
-{
-    static const struct {
-        enum wb_action action;
-        uint32_t code;
-        unsigned mods;
-    } key[] = {
-        { WB_ACTION_UP, WB_KEY_UP, 0 },
-        { WB_ACTION_DOWN, WB_KEY_DOWN, 0 },
-        { WB_ACTION_LEFT, WB_KEY_LEFT, 0 },
-        { WB_ACTION_RIGHT, WB_KEY_RIGHT, 0 },
-        { WB_ACTION_FIRST, WB_KEY_HOME, WB_MOD_CTRL },
-        { WB_ACTION_LAST, WB_KEY_END, WB_MOD_CTRL },
-        { WB_ACTION_PAGE_UP, WB_KEY_PAGE_UP, 0 },
-        { WB_ACTION_PAGE_DOWN, WB_KEY_PAGE_DOWN, 0 },
-        { WB_ACTION_HALF_UP, WB_KEY_PAGE_UP, 0 },
-        { WB_ACTION_HALF_DOWN, WB_KEY_PAGE_DOWN, 0 },
-    };
-    struct play *p = v->state;
-
-    for (size_t i = 0; i < sizeof key / sizeof key[0]; i++) {
-        struct wb_event event = { .kind = WB_EVENT_KEY,
-                                  .key = { .code = key[i].code, .mods = key[i].mods } };
-
-        if (key[i].action != action)
-            continue;
-        resize_editor(v);
-        for (int k = 0; k < count; k++)
-            wb_editor_event(p->editor, &event);
-        return true;
-    }
-    return false;
-}
-
 static bool key(struct wb_view *v, const struct wb_event *event)
 {
     struct play *p = v->state;
@@ -426,6 +392,9 @@ static bool act_on_view(struct wb_view *v, enum wb_action action)
         return true;
     case WB_ACTION_MODE:
         p->plain = !p->plain;
+        if (p->columns == 0)
+            wb_desk_say(v->desk, WB_MESSAGE_NOTE, "texts are shown %s a row of marks",
+                        p->plain ? "without" : "with");
         return true;
     case WB_ACTION_COPY:
         copy(v);
@@ -461,9 +430,7 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
 
     catch_up(v);
     done = act_on_view(v, action);
-    if (!done && p->focus == PLAY_PROMPT)
-        done = act_on_prompt(v, action, count);
-    else if (!done && p->focus == PLAY_SETTING_ROWS)
+    if (!done && p->focus == PLAY_SETTING_ROWS)
         done = act_on_settings(v, action, count);
     else if (!done && column_of(p) != NULL)
         done = act_on_column(v, action, count);
