@@ -454,7 +454,7 @@ static void draw_prompt(const struct play *p, struct wb_canvas *cv)
     struct wb_canvas inner = wb_pane_begin(cv, "PROMPT", p->focus == PLAY_PROMPT);
     struct wb_str text = { 0 };
 
-    wb_pane_note(cv, "PROMPT", p->typing ? "typing: Esc leaves, M-Enter writes" : "");
+    wb_pane_note(cv, "PROMPT", p->typing ? "Esc leaves, M-Enter writes" : "");
     if (wb_document_bytes(p->text) == 0 && !p->typing) {
         wb_canvas_text(&inner, 0, 2, WB_STYLE_DIM, "e types a prompt, p lets the models go on");
         return;

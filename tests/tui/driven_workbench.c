@@ -149,7 +149,8 @@ void bench_go(struct bench *b, const char *screen)
 
         vt_row(&b->p.vt, 0, &row);
         open = row.text == NULL ? NULL : strchr(row.text, '[');
-        there = open != NULL && strncmp(open + 2, tab, strlen(tab)) == 0;
+        there = open != NULL &&
+                strncmp(open + 1 + strspn(open + 1, "0123456789"), tab, strlen(tab)) == 0;
         wb_str_free(&row);
         if (there)
             return;
