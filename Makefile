@@ -159,9 +159,12 @@ bench:
 bench-peers: all benches
 	@WEIGHTBENCH='$(CURDIR)/$(PROGRAM)' BUILD='$(BUILD)' tests/peers/bench_peers.sh
 
-# Put the tables of the last `make bench` and `make bench-peers` into the README.
+bench-forward: all benches
+	@BUILD='$(BUILD)' tests/peers/bench_forward.sh
+
+# Put the tables of the last `make bench`, `make bench-peers` and `make bench-forward` into the README.
 readme-tables:
-	@for name in bench bench-peers; do \
+	@for name in bench bench-peers bench-forward; do \
 	    [ ! -e $(BUILD)/$$name.md ] || \
 	    sed -i -e "/<!-- $$name -->/,/<!-- end of $$name -->/{//!d}" \
 	           -e "/<!-- $$name -->/r $(BUILD)/$$name.md" README.md; \
@@ -171,9 +174,10 @@ readme-tables:
 screenshots: all
 	@WEIGHTBENCH='$(CURDIR)/$(PROGRAM)' tests/screenshots.sh
 
-peers: all $(BUILD)/tests/golden/test_forward
+peers: all $(BUILD)/tests/golden/test_forward $(BUILD)/tests/golden/test_tokenizers
 	@WEIGHTBENCH='$(CURDIR)/$(PROGRAM)' BUILD='$(BUILD)' tests/peers/load_outputs.sh
 	@BUILD='$(BUILD)' tests/peers/tiny_models.sh
+	@BUILD='$(BUILD)' tests/peers/tokenizers.sh
 
 # ---- installing ----
 
@@ -231,9 +235,10 @@ help:
 	@echo 'make setup          only installs what building and testing need (apt-get)'
 	@echo 'make bench          speed and memory, as ratios to cp and cat; ~32 GB under $$WB_BENCH_DIR'
 	@echo 'make bench-peers    side by side with mergekit (PyPI)'
+	@echo 'make bench-forward  the forward pass side by side with transformers (PyPI)'
 	@echo 'make readme-tables  puts the tables of both into README.md'
 	@echo 'make screenshots    captures of every screen into README.md and views/pictures'
-	@echo 'make peers          loads outputs with transformers, runs tiny models against it (PyPI)'
+	@echo 'make peers          loads outputs with transformers; tiny models and tokenizers against it (PyPI)'
 	@echo 'make install        PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
 	@echo 'make lint           clang-tidy, cppcheck, luacheck, shellcheck'
 	@echo 'make format         clang-format; also format-check'
@@ -242,5 +247,5 @@ help:
 	@echo 'variables: CC CFLAGS CPPFLAGS LDFLAGS LDLIBS PREFIX DESTDIR BUILD SAN WERROR JOBS'
 	@echo '  make BUILD=b-tsan SAN=thread check     make CC=clang BUILD=b-clang WERROR=1 check'
 
-.PHONY: all setup demo check run-tests tests sanitize benches bench bench-peers readme-tables screenshots peers install uninstall \
+.PHONY: all setup demo check run-tests tests sanitize benches bench bench-peers bench-forward readme-tables screenshots peers install uninstall \
         format format-check lint clean help force

@@ -12,8 +12,7 @@ static const struct wb_option options[] = {
 static int list_commands(void)
 {
     for (const struct wb_cli_command *const *c = wb_cli_commands; *c != NULL; c++)
-        if (!(*c)->later)
-            printf("%s\t%s\n", (*c)->name, (*c)->summary);
+        printf("%s\t%s\n", (*c)->name, (*c)->summary);
     return WB_EXIT_DONE;
 }
 
@@ -33,10 +32,6 @@ static int run_help(struct wb_cli *cli)
         near = wb_cli_suggest(name);
         wb_cli_say("there is no command '%s'%s%s%s", name, near != NULL ? "; did you mean '" : "",
                    near != NULL ? near : "", near != NULL ? "'?" : "");
-        return WB_EXIT_USAGE;
-    }
-    if (command->later) {
-        wb_cli_say("'%s' is not in this version yet", command->name);
         return WB_EXIT_USAGE;
     }
     if (list)

@@ -1,9 +1,13 @@
-/* app/cli/cmd_similarity.c - weightbench similarity A B: weights by layer and role. */
+/* app/cli/cmd_similarity.c - weightbench similarity: weights of two models by layer and role; with
+ * --text states of one (cmd_similarity_states.c). */
 #include <stdio.h>
 #include <string.h>
 
 #include "app/cli/cli.h"
 #include "app/cli/out.h"
+#include "app/cli/script.h"
+#include "app/cli/subject.h"
+#include "app/probe/csv.h"
 #include "app/probe/delta.h"
 
 static const char *const metrics[] = { "cosine", "relative_l2", "sign", "cka", "angular", NULL };
@@ -13,8 +17,8 @@ static const struct wb_option options[] = {
       .kind = WB_OPTION_CHOICE,
       .value = "METRIC",
       .choice = metrics,
-      .doc =
-          "cosine (default), relative_l2 or sign; cka and angular are of states and need --text" },
+      .doc = "of weights cosine (default), relative_l2 or sign; of states cka (default), cosine or "
+             "angular" },
     { .name = "base",
       .kind = WB_OPTION_FILE,
       .value = "MODEL",
@@ -22,8 +26,22 @@ static const struct wb_option options[] = {
     { .name = "text",
       .kind = WB_OPTION_FILE,
       .value = "FILE",
-      .doc = "compare states on a text: not in this version yet" },
+      .doc = "states of one model while it reads a UTF-8 text, instead of weights of two" },
+    WB_CLI_IMAGES,
+    WB_CLI_WINDOW,
+    WB_CLI_LIMIT,
+    { .name = "rows",
+      .kind = WB_OPTION_NUMBER,
+      .value = "N",
+      .min = 0,
+      .max = 1e9,
+      .whole = true,
+      .doc = "positions that CKA takes, evenly spread (default 2048; 0: all)" },
+    WB_CLI_STACK,
+    WB_CLI_SET,
+    WB_CLI_TRUST,
     WB_CLI_MATCH,
+    WB_CLI_CSV,
     WB_CLI_THREADS,
     WB_CLI_MEMORY,
     WB_CLI_JSON,
@@ -59,6 +77,30 @@ static bool print_json(const struct wb_delta_grid *g, enum wb_delta_metric metri
             wb_cli_json_number(line, NULL, wb_delta_get(&g->cell[r * g->columns + c], metric));
     }
     return wb_cli_json_print(object, err);
+}
+
+static bool print_csv(const struct wb_delta_grid *g, enum wb_delta_metric metric,
+                      struct wb_err *err)
+{
+    struct wb_str text = { 0 };
+    char name[40];
+    bool ok;
+
+    wb_csv_text(&text, true, "layer");
+    for (size_t c = 0; c < g->columns; c++)
+        wb_csv_text(&text, false, g->column[c]);
+    wb_csv_end(&text);
+    for (size_t r = 0; r < g->rows; r++) {
+        wb_csv_text(&text, true, row_name(name, sizeof name, &g->row[r]));
+        for (size_t c = 0; c < g->columns; c++)
+            wb_csv_number(&text, false, wb_delta_get(&g->cell[r * g->columns + c], metric));
+        wb_csv_end(&text);
+    }
+    ok = !text.failed || wb_fail(err, WB_ENOMEM, "no memory for %zu lines", g->rows);
+    if (ok)
+        fputs(text.text, stdout);
+    wb_str_free(&text);
+    return ok;
 }
 
 /* Columns side by side as long as they fit; the rest below. */
@@ -122,6 +164,8 @@ static bool compare(const struct wb_cli *cli, enum wb_delta_metric metric, struc
                      cli->args.operand[0], cli->args.operand[1]);
     if (ok && cli->json)
         ok = print_json(&grid, metric, err);
+    else if (ok && wb_args_has(&cli->args, "csv"))
+        ok = print_csv(&grid, metric, err);
     else if (ok)
         print_text(&grid, metric);
     wb_delta_free(&list);
@@ -131,27 +175,42 @@ static bool compare(const struct wb_cli *cli, enum wb_delta_metric metric, struc
     return ok;
 }
 
+/* Options that only make sense for states, or only for weights. */
+static bool check_options(const struct wb_args *args, bool states, struct wb_err *err)
+{
+    static const char *const of_states[] = { "window", "limit", "rows", "stack", "set", "trust" };
+    static const char *const of_weights[] = { "base", "match" };
+
+    for (size_t i = 0; !states && i < sizeof of_states / sizeof of_states[0]; i++)
+        if (wb_args_has(args, of_states[i]))
+            return wb_fail(err, WB_EARG, "--%s is of states and needs --text or --images",
+                           of_states[i]);
+    for (size_t i = 0; states && i < sizeof of_weights / sizeof of_weights[0]; i++)
+        if (wb_args_has(args, of_weights[i]))
+            return wb_fail(err, WB_EARG, "--%s is of the weights of two models, without --text",
+                           of_weights[i]);
+    if (states && args->operands > 1)
+        return wb_fail(err, WB_EARG, "similarity: states are of one model at a time");
+    if (!states && args->operands < 2)
+        return wb_fail(err, WB_EARG, "similarity: needs two models, or one and --text");
+    return wb_cli_check_sets(args, err);
+}
+
 static int run_similarity(struct wb_cli *cli)
 {
     const char *name = wb_args_text(&cli->args, "metric", metrics[0]);
+    bool states = wb_args_has(&cli->args, "text") || wb_args_has(&cli->args, "images");
     int metric = 0;
     struct wb_err err;
 
-    if (wb_args_has(&cli->args, "text")) {
-        wb_cli_say("'similarity --text' is not in this version yet; "
-                   "'similarity A B' compares weights");
-        return WB_EXIT_USAGE;
-    }
+    if (!check_options(&cli->args, states, &err))
+        return wb_cli_misuse(cli->command, &err);
+    if (states)
+        return wb_cli_similarity_states(cli);
     while (strcmp(metrics[metric], name) != 0)
         metric++;
     if (metric > WB_DELTA_SIGN) {
-        wb_fail(&err, WB_EARG,
-                "--metric %s is of states and needs --text, which is not in this version yet",
-                name);
-        return wb_cli_misuse(cli->command, &err);
-    }
-    if (cli->args.operands < 2) {
-        wb_fail(&err, WB_EARG, "similarity: needs two models");
+        wb_fail(&err, WB_EARG, "--metric %s is of states and needs --text or --images", name);
         return wb_cli_misuse(cli->command, &err);
     }
     return compare(cli, (enum wb_delta_metric)metric, &err) ? WB_EXIT_DONE : wb_cli_fail(&err);
@@ -159,13 +218,17 @@ static int run_similarity(struct wb_cli *cli)
 
 const struct wb_cli_command wb_cmd_similarity = {
     .name = "similarity",
-    .operands = "A B",
+    .operands = "A B|MODEL",
     .operands_min = 1,
     .operands_max = 2,
-    .summary = "how alike the weights of two models are, per layer and role",
-    .details = "Tensors of one role in one layer are taken as one vector. A '-' is a cell that has "
-               "no tensor in\n"
-               "both, or only zeros.\n" WB_CLI_MODEL_HELP,
+    .summary = "how alike the weights of two models are, or the states of one",
+    .details =
+        "Of weights, tensors of one role in one layer are taken as one vector. A '-' is a cell "
+        "that has no\n"
+        "tensor in both, or only zeros. With --text it is the states of one model along its "
+        "depth, and how\n"
+        "much each block changes them; MODEL may be a pipeline (a .lua file) "
+        "then.\n" WB_CLI_MODEL_HELP,
     .option = options,
     .opens_models = true,
     .cancels = true,

@@ -55,8 +55,7 @@ void wb_cli_overview(FILE *out)
           "with\none of the commands.\n\n",
           out);
     for (const struct wb_cli_command *const *c = wb_cli_commands; *c != NULL; c++)
-        if (!(*c)->later)
-            fprintf(out, "  %-11s %-10s %s\n", (*c)->name, (*c)->operands, (*c)->summary);
+        fprintf(out, "  %-11s %-10s %s\n", (*c)->name, (*c)->operands, (*c)->summary);
     fputs("\n'weightbench help COMMAND' tells all of one; --version tells the "
           "version.\n" WB_CLI_MODEL_HELP "\n"
           "Exit code: 0 done, 1 failed, 2 wrong usage, 130 cancelled.\n",
@@ -113,13 +112,6 @@ const char *wb_cli_layer(char *out, size_t size, const char *stack, int layer)
 
 /* Dispatch */
 
-/* Not in this version: known names get a clear answer instead of "unknown". */
-static int run_later(const struct wb_cli_command *command)
-{
-    wb_cli_say("'%s' is not in this version yet; 'weightbench help' lists what is", command->name);
-    return WB_EXIT_USAGE;
-}
-
 static int run_command(const struct wb_cli_command *command, int argc, char **argv,
                        const struct wb_cli_host *host)
 {
@@ -127,8 +119,6 @@ static int run_command(const struct wb_cli_command *command, int argc, char **ar
     struct wb_err err;
     int code;
 
-    if (command->later)
-        return run_later(command);
     if (!wb_args_parse(&cli.args, command, argc, argv, &err)) {
         code = wb_cli_misuse(command, &err);
     } else if (cli.args.help) {

@@ -44,9 +44,8 @@ struct wb_cli_command {
     const char *summary; /* one line */
     const char *details; /* more help, or NULL */
     const struct wb_option *option;
-    bool opens_models; /* the model families are loaded before it runs */
-    bool cancels;      /* it looks at the cancel flag while it works */
-    bool later;        /* known, but not in this version: its options are not looked at */
+    bool opens_models;              /* the model families are loaded before it runs */
+    bool cancels;                   /* it looks at the cancel flag while it works */
     int (*run)(struct wb_cli *cli); /* gives the exit code */
 };
 

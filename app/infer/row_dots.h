@@ -12,12 +12,13 @@
 #define REGS (WB_LANES / VECTOR)
 
 typedef float vector __attribute__((vector_size(4 * VECTOR), aligned(4), may_alias));
+typedef float vector_packed __attribute__((vector_size(4 * VECTOR), aligned(1), may_alias));
 typedef uint32_t vector_bits __attribute__((vector_size(4 * VECTOR), aligned(4), may_alias));
 typedef uint16_t vector_half __attribute__((vector_size(2 * VECTOR), aligned(1), may_alias));
 
 static inline vector load_f32(const char *w, size_t i)
 {
-    return *(const vector *)(const void *)(w + 4 * i);
+    return *(const vector_packed *)(const void *)(w + 4 * i);
 }
 
 static inline vector load_bf16(const char *w, size_t i)

@@ -343,7 +343,7 @@ static bool ends_unfinished(const char *text, size_t bytes)
 char *wb_tokenizer_decode_more(const struct wb_tokenizer *t, const int32_t *id, size_t count,
                                size_t *from, bool skip_special, struct wb_err *err)
 {
-    size_t base = *from > CONTEXT_TOKENS ? *from - CONTEXT_TOKENS : 0, known, all, same = 0;
+    size_t base = *from > CONTEXT_TOKENS ? *from - CONTEXT_TOKENS : 0, known = 0, all;
     char *before, *whole = NULL;
 
     while (base > 0 && is_byte(t, id[base]))
@@ -351,17 +351,20 @@ char *wb_tokenizer_decode_more(const struct wb_tokenizer *t, const int32_t *id, 
     before = wb_tokenizer_decode(t, id + base, *from - base, skip_special, &known, err);
     if (before != NULL)
         whole = wb_tokenizer_decode(t, id + base, count - base, skip_special, &all, err);
-    if (whole != NULL) {
-        while (same < known && same < all && before[same] == whole[same])
-            same++;
-        /* Up to a character's length of tokens may belong to one that is not complete. */
-        if (ends_unfinished(whole, all) && count - *from < CHAR_BYTES_MAX) {
-            whole[0] = '\0';
-        } else {
-            memmove(whole, whole + same, all - same + 1);
-            *from = count;
-        }
+    if (whole != NULL && (known > all || memcmp(before, whole, known) != 0)) {
+        free(whole); /* bytes that undo those before them: what is new stands alone */
+        whole = wb_tokenizer_decode(t, id + *from, count - *from, skip_special, &all, err);
+        known = 0;
     }
     free(before);
+    if (whole == NULL)
+        return NULL;
+    /* Up to a character's length of tokens may belong to one that is not complete. */
+    if (ends_unfinished(whole, all) && count - *from < CHAR_BYTES_MAX) {
+        whole[0] = '\0';
+        return whole;
+    }
+    memmove(whole, whole + known, all - known + 1);
+    *from = count;
     return whole;
 }

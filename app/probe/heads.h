@@ -34,7 +34,8 @@
     X(reuse_mass, 0, 1, "mass on the layer below's top keys")                             \
     X(demand, 0, 1, "mass later layers put on its top keys")                              \
     X(write_norm, 0, 0, "mean norm of what the head adds to the stream")
-/* Statistics from weights alone. */
+/* Statistics from weights alone. Compositions go a little below 0 where there is less than by
+ * chance. */
 #define WB_HEAD_WEIGHT_STATS(X)                                                           \
     X(q_norm, 0, 0, "Frobenius norm of the query rows")                                   \
     X(k_norm, 0, 0, "of the key rows (of its group)")                                     \
@@ -65,6 +66,7 @@ struct wb_head_stat_info {
     const char *name, *doc;
     double low, high;
     bool weights; /* from weights alone */
+    bool pairs;   /* of those, the ones of every pair of layers: the part `composition` */
 };
 const struct wb_head_stat_info *wb_head_stat_info(enum wb_head_stat stat);
 /* WB_HEAD_STAT_COUNT when there is none of that name. */
@@ -88,10 +90,18 @@ struct wb_heads {
     double *group_similarity_v;
     size_t rows;             /* positions of the text */
     bool sampled_vocabulary; /* copying from a sample of tokens */
+    bool nonfinite; /* a weight of attention, or a weight of the model, was NaN or infinite:
+                              * what came of it is NaN */
 };
 
+/* Rows that see too few keys to tell are left out of the means: those that see one of entropy_share,
+ * previous and sink, those that see four of sink4, those that see no further than `local` of local.
+ * reuse, reuse_mass and demand are of the last position of sequences longer than `top`; query heads
+ * that share keys share them. Statistics of weights have the norm in front folded in (I6). */
 struct wb_heads_how {
     bool text, repeated, weights, retrieval; /* which parts */
+    bool composition; /* weights, and a large product for every pair of layers: minutes for billions
+                       * of parameters */
     int top;                                 /* keys of a head's set (I5.3); 0: 32 */
     int local;                               /* tokens; 0: 32 */
     uint64_t seed;                           /* of random tokens and baselines */
@@ -113,6 +123,28 @@ void wb_heads_by_priority(const struct wb_heads *h, int *order);
 bool wb_heads_ablate(struct wb_net *net, const struct wb_rows *rows,
                      bool (*report)(void *ctx, const double *so_far, size_t done), void *ctx,
                      double *out, struct wb_err *err);
+
+/* Pieces of it, pure. */
+
+/* Statistics of one row of softmaxed weights: position p sees keys first .. end - 1. */
+struct wb_head_row {
+    double entropy, max, distance, local, sink, sink4, previous, self;
+};
+struct wb_head_row wb_head_row_of(const float *weight, size_t p, size_t first, size_t end,
+                                  size_t local);
+/* Correlation of weights [n, n] with the mean over their diagonals, over what is seen (causal: keys
+ * up to the own position); NaN where they do not vary. */
+double wb_head_positional(const float *weight, size_t n, bool causal);
+/* The k largest of n weights (of equals the first), by position in ascending order; NaN is never
+ * among them. Gives how many there are. */
+size_t wb_head_top(const float *weight, size_t n, size_t k, int32_t *out);
+double wb_head_overlap(const int32_t *a, const int32_t *b, size_t k); /* share of k in both */
+double wb_head_mass(const float *weight, const int32_t *set, size_t k);
+/* Steps of decoding: at each the position looked at most and the token that was chosen. The needle
+ * is prompt[first .. end - 1]. per_step: hits / length of the needle; set (may be NULL): different
+ * tokens of the needle that were hit, of all its different ones. */
+void wb_head_retrieval(const int32_t *prompt, size_t first, size_t end, const size_t *looked,
+                       const int32_t *chosen, size_t steps, double *per_step, double *set);
 
 /* The weights of one head over one sequence: [n, n], 0 where masked; n = positions. Owned (free). */
 float *wb_heads_pattern(struct wb_net *net, const int32_t *token, size_t n, int layer, int head,

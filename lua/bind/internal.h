@@ -59,6 +59,7 @@ struct wb_vm {
     char script[300]; /* "run.lua:7: ": stands in where a tail call has lost the line */
     int return_line;  /* the same as a number, 0: not known */
     char name[512];   /* tensor whose plugin function runs: keys random numbers; "" for none */
+    struct wb_cache *figures; /* of probes (subject.c); NULL: none yet */
     struct {
         char text[256];
         unsigned char key[32];
@@ -134,6 +135,9 @@ void wb_lua_open_files(lua_State *L);
 void wb_lua_open_notes(lua_State *L);
 void wb_lua_open_console(lua_State *L);
 void wb_lua_open_probe(lua_State *L);
+void wb_lua_open_score(lua_State *L);
+void wb_lua_open_activations(lua_State *L);
+void wb_lua_open_heads(lua_State *L);
 
 /* May a script read this file? Real paths below the working directory, the data directories and the models opened. */
 bool wb_vm_may_read(struct wb_vm *vm, const char *path, struct wb_err *err);

@@ -387,6 +387,9 @@ static int set_up(lua_State *L)
     wb_lua_open_notes(L);
     wb_lua_open_console(L);
     wb_lua_open_probe(L);
+    wb_lua_open_score(L);
+    wb_lua_open_activations(L);
+    wb_lua_open_heads(L);
     wb_lua_open_core(L);
     lua_setfield(L, -2, "wb.core");
     lua_pop(L, 1);
@@ -475,6 +478,7 @@ void wb_vm_free(struct wb_vm *vm)
     }
     wb_vm_release(vm);
     wb_vm_console_release(vm);
+    wb_cache_free(vm->figures);
     wb_slabs_free(&vm->slabs);
     for (size_t i = 0; i < vm->read_dirs; i++)
         free(vm->read_dir[i]);

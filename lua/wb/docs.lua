@@ -24,10 +24,10 @@ inspect(probe, model[, {…}]) -- a report: plain tables of numbers
 stack{ {model =, layers = {first, last}}, … } -- a model of these layers, renumbered; last is exclusive, counted from 0
 compare(a, b[, {base =, match =, sample =}]) -- how far b is from a, per tensor and layer: what `diff --json` prints
 stats(model[, {match =, sample =}]) -- figures of each tensor: what `tensors --stats --json` prints
-eval(model, {text = | tasks = | images =}) -- quality of a model; not in this version
-states(model, {text =}) -- the residual stream after each layer; not in this version
-gram(model, name, {text =}) -- input Gram matrix of a linear layer; not in this version
-attention(model, {text =}) -- attention maps; not in this version
+eval(model, {text = | tasks = | images =[, window =, limit =]}) -- how good a model is: what `eval --json` prints
+states(model, {text =[, window =, limit =, rows =, stack =]}) -- the residual stream: s[i], s:matrix(metric), s:influence()
+gram(model, name, {text =[, window =, limit =, stack =]}) -- sum of x x^T of what that linear layer reads, and how many x
+attention(model, {text =[, window =, limit =, …]}) -- heads: a:stat(name), a:roles(), a:pattern(layer, head, text)
 over(models or tensors[, …], fn) -- fn sees them as one: reductions combine over all, in the order of names
 sum(list) -- the sum of tensors
 mean(list) -- the mean of tensors

@@ -1,6 +1,7 @@
 -- The library `wb`: what scripts and plugins see (README.md in this directory, for authors of plugins).
 local change = require "wb.change"
 local core = require "wb.core"
+local infer = require "wb.infer"
 local merge = require "wb.merge"
 local ordered = require "wb.ordered"
 local over = require "wb.over"
@@ -26,6 +27,7 @@ function wb.inspect(method, model, given) return change.inspect(method, model, g
 function wb.stack(list) return stack.run(list) end
 
 wb.compare, wb.stats = probe.compare, probe.stats
+wb.eval, wb.states, wb.gram, wb.attention = infer.eval, infer.states, infer.gram, infer.attention
 
 wb.over = over.over
 wb.sum, wb.mean, wb.combine, wb.eye = tensor.sum, tensor.mean, tensor.combine, tensor.eye
@@ -45,10 +47,6 @@ wb.keys = ordered.keys
 function wb.log(fmt, ...)
   if select("#", ...) == 0 then return core.log(tostring(fmt)) end
   core.log(string.format(fmt, ...))
-end
-
-for _, name in ipairs{"eval", "states", "gram", "attention"} do
-  wb[name] = function() core.fail(("wb.%s is not in this version"):format(name)) end
 end
 
 registry.library, pipeline.library = wb, wb

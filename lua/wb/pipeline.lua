@@ -20,6 +20,8 @@ local function found(part)
   return core.exists(beside) and beside or part
 end
 
+M.found = found
+
 -- Relative to the working directory, else beside the script; each part of model+adapter by itself.
 local function resolve(path)
   if core.exists(path) or not path:find("+", 1, true) then return found(path) end

@@ -123,6 +123,11 @@ rm -rf "${out:?}"/*
 preview() { "$bin/preview" "$@" density=0.5 density=0.5 density=0.55 density=0.6 density=0.65 density=0.7; }
 preview tests/data/demo/pipeline.lua >"$scratch/preview-demo"
 preview "$dir/ties-1b.lua" >"$scratch/preview-1b"
+say "what a turned knob does to the model's figures"
+zoo=tests/data/zoo
+"$bin/behaviour" tests/data/demo/pipeline.lua $zoo/base $zoo/math $zoo/german $zoo/code -- \
+    $zoo/eval/{english,german,code}.txt $zoo/eval/math.jsonl -- \
+    density=0.5 density=0.55 density=0.6 density=0.65 density=0.7 >"$scratch/behaviour"
 say "the workbench, through a pseudo-terminal"
 "$bin/ui" tests/data/demo/pipeline.lua "$dir/70b" "$dir/ties-1b.lua" "$out" >"$scratch/ui" || true
 rm -rf "${out:?}"/*
@@ -146,6 +151,9 @@ table()
     row 'show of a 70 B model: peak resident memory' $((show_peak / 1024)) 50 MiB ''
     row 'one knob turned, sampled, bundled models' "$(tail -n 1 "$scratch/preview-demo")" 30 ms ''
     row 'one knob turned, sampled, 1.2 B models' "$(tail -n 1 "$scratch/preview-1b")" 300 ms ''
+    row 'one knob turned, bundled models: first figures of behaviour, every evaluation set' \
+        "$(tail -n 2 "$scratch/behaviour" | head -n 1)" 300 ms ''
+    row 'one knob turned, bundled models: all figures of behaviour' "$(tail -n 1 "$scratch/behaviour")" 3000 ms ''
     echo
     echo 'The workbench, through a pseudo-terminal, until it stands on the screen (95th percentile; median of starts):'
     echo
@@ -164,6 +172,8 @@ echo 'Turns of a knob, bundled models:'
 sed '$d' "$scratch/preview-demo"
 echo 'Turns of a knob, 1.2 B models:'
 sed '$d' "$scratch/preview-1b"
+echo 'The same, what the model does:'
+head -n -2 "$scratch/behaviour"
 echo
 echo "What the machine can do, $threads threads:"
 "$bin/floor" "$a" "$out/floor" $threads

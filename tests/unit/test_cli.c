@@ -275,9 +275,20 @@ static void test_usage(void **state)
         { "generate " ZOO "vit-base --prompt x", 1, NULL, "tokenizer" },
         { "generate " ZOO "math --prompt 20+32= -n 2", 0, "52\n", NULL },
         { "generate " ZOO "math --prompt= -n 1", 0, "\n", NULL },
-        { "heads " ZOO "math --text x", 2, NULL, "not in this version" },
-        { "similarity " ZOO "math --text x", 2, NULL, "not in this version" },
-        { "similarity " ZOO "math --text x --metric cka", 2, NULL, "not in this version" },
+        { "help heads", 0, "--ablate", NULL },
+        { "heads", 2, NULL, "needs MODEL" },
+        { "heads " ZOO "math --stat nosuch", 2, NULL, "not one of entropy" },
+        { "heads " ZOO "math --ablate", 2, NULL, "--ablate needs --text" },
+        { "heads " ZOO "math --stat sink", 1, NULL, "sink is of a text" },
+        { "heads " ZOO "math --text no/such/text", 1, NULL, "no/such/text" },
+        { "heads " ZOO "math --images x", 1, NULL, "sees no images" },
+        { "heads " ZOO "vit-digits --text README.md", 1, NULL, "looks at images" },
+        { "heads x.lua --set scale", 2, NULL, "KNOB=VALUE" },
+        { "similarity " ZOO "math --text no/such/text", 1, NULL, "no/such/text" },
+        { "similarity " ZOO "math --text x --metric sign", 2, NULL, "is of weights" },
+        { "similarity " ZOO "math --text x --base y", 2, NULL, "--base is of the weights" },
+        { "similarity " ZOO "math " ZOO "german --text x", 2, NULL, "one model at a time" },
+        { "similarity " ZOO "math " ZOO "german --window 5", 2, NULL, "needs --text" },
         { "similarity " ZOO "math " ZOO "german --metric cka", 2, NULL, "needs --text" },
         { "similarity " ZOO "math", 2, NULL, "two models" },
         { "similarity a b --metric nosuch", 2, NULL, "not one of cosine" },
@@ -702,6 +713,91 @@ static void test_eval_unwritten(void **state)
     outcome_free(&other);
 }
 
+/* Number [i][j] of a key's grid. */
+static double cell(const cJSON *json, const char *key, int i, int j)
+{
+    const cJSON *x = cJSON_GetArrayItem(cJSON_GetArrayItem(get(json, key), i), j);
+
+    assert_non_null(x);
+    return cJSON_IsNull(x) ? (double)NAN : x->valuedouble;
+}
+
+#define WINDOWS " --text " EVAL "english.txt --window 127 --limit 8 "
+
+/* The figures that the zoo has of these very windows. */
+static void test_states_json(void **state)
+{
+    cJSON *cka = run_json("similarity " ZOO "base" WINDOWS "--json"),
+          *cosine = run_json("similarity " ZOO "base" WINDOWS "--json --metric cosine --rows 64"),
+          *images = run_json("similarity " ZOO "vit-base --images " EVAL
+                             "vit-digits.safetensors --limit 30 --json");
+    struct outcome csv = run("similarity " ZOO "base" WINDOWS "--csv");
+
+    (void)state;
+    assert_string_equal(wb_json_text(cka, "metric", ""), "cka");
+    assert_int_equal(cJSON_GetArraySize(get(cka, "labels")), 9);
+    assert_string_equal(cJSON_GetArrayItem(get(cka, "labels"), 0)->valuestring, "embedding");
+    near(cka, "tokens", 1024);
+    near(cka, "window", 127);
+    near(cka, "windows", 8);
+    near(cka, "bos", 0);
+    near(cka, "cka_rows", 1024);
+    near(cka, "nonfinite_rows", 0);
+    assert_true(fabs(cell(cka, "matrix", 0, 1) - 0.5348829) < 1e-4);
+    assert_int_equal(cJSON_GetArraySize(get(cka, "influence")), 8);
+    assert_true(fabs(cJSON_GetArrayItem(get(cka, "influence"), 0)->valuedouble - 0.9435599) < 1e-4);
+    near(cosine, "cka_rows", 64);
+    assert_true(fabs(cell(cosine, "matrix", 1, 2) - 0.9477488) < 1e-4);
+    near(images, "tokens", 30 * 17);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(images, "window")) ||
+                cJSON_GetObjectItem(images, "window") == NULL);
+    assert_int_equal(csv.code, 0);
+    assert_int_equal(strncmp(csv.out, "cka,embedding,0,1,2,3,4,5,6,7,influence,", 40), 0);
+    outcome_free(&csv);
+    cJSON_Delete(cka);
+    cJSON_Delete(cosine);
+    cJSON_Delete(images);
+}
+
+static void test_heads_json(void **state)
+{
+    cJSON *all = run_json("heads " ZOO "base" WINDOWS "--json"),
+          *one = run_json("heads " ZOO "base --stat copying --stat induction --json --threads 1"),
+          *images = run_json("heads " ZOO "vit-digits --images " EVAL
+                             "vit-digits.safetensors --limit 20 --json"),
+          *ablated = run_json("heads " ZOO "base --text " EVAL
+                              "english.txt --limit 1 --window 60 --stat sink --ablate --json");
+    struct outcome csv = run("heads " ZOO "base --csv");
+
+    (void)state;
+    near(all, "layers", 8);
+    near(all, "heads", 4);
+    near(all, "kv_heads", 2);
+    near(all, "tokens", 1024);
+    assert_true(fabs(cell(all, "entropy", 0, 0) - 1.8220661) < 1e-4);
+    assert_true(fabs(cell(all, "distance", 0, 0) - 25.5575424) < 1e-3);
+    assert_true(cell(all, "sink", 7, 3) > 0);
+    assert_true(isnan(cell(all, "reuse", 0, 0)));
+    assert_int_equal(cJSON_GetArraySize(get(all, "roles")), 8);
+    assert_int_equal(cJSON_GetArraySize(get(all, "priority")), 32);
+    assert_int_equal(cJSON_GetArraySize(get(all, "group_similarity_k")), 8);
+    assert_true(cJSON_IsFalse(get(all, "nonfinite")));
+    assert_true(cJSON_IsFalse(get(all, "sampled_vocabulary")));
+    assert_true(cell(one, "copying", 0, 0) == cell(all, "copying", 0, 0));
+    assert_null(cJSON_GetObjectItem(one, "entropy"));
+    near(images, "tokens", 20 * 17);
+    assert_true(cell(images, "entropy", 0, 0) > 0);
+    assert_true(isnan(cell(images, "induction", 0, 0)));
+    assert_true(isfinite(cell(ablated, "ablation", 7, 3)));
+    assert_int_equal(csv.code, 0);
+    assert_int_equal(strncmp(csv.out, "layer,head,duplicate,induction,q_norm", 37), 0);
+    outcome_free(&csv);
+    cJSON_Delete(all);
+    cJSON_Delete(one);
+    cJSON_Delete(images);
+    cJSON_Delete(ablated);
+}
+
 static void refused(const char *args, const char *part)
 {
     struct outcome o = run("%s", args);
@@ -752,6 +848,18 @@ static void test_not_finite(void **state)
     outcome_free(&o);
     snprintf(args, sizeof args, "generate %s --prompt x", at("nan.lua"));
     refused(args, "not finite");
+    json = run_json("similarity %s" WINDOWS "--json", at("nan.lua"));
+    near(json, "nonfinite_rows", 1024);
+    assert_true(isnan(cell(json, "matrix", 7, 8)));
+    cJSON_Delete(json);
+    json = run_json("heads %s" WINDOWS "--json", at("nan.lua"));
+    assert_true(cJSON_IsTrue(get(json, "nonfinite")));
+    assert_true(isnan(cell(json, "entropy", 3, 1)));
+    cJSON_Delete(json);
+    o = run("heads %s" WINDOWS, at("nan.lua"));
+    assert_int_equal(o.code, 0);
+    assert_non_null(strstr(o.err, "not finite"));
+    outcome_free(&o);
 }
 
 static void test_generate(void **state)
@@ -933,6 +1041,7 @@ int main(void)
         cmocka_unit_test(test_verify),        cmocka_unit_test(test_run_failures),
         cmocka_unit_test(test_dry_run),       cmocka_unit_test(test_full_output),
         cmocka_unit_test(test_eval_json),     cmocka_unit_test(test_eval_unwritten),
+        cmocka_unit_test(test_states_json),   cmocka_unit_test(test_heads_json),
         cmocka_unit_test(test_eval_failures), cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_generate),      cmocka_unit_test(test_interrupt_models),
         cmocka_unit_test(test_interrupt),     cmocka_unit_test(test_resume),
