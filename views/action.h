@@ -86,7 +86,9 @@
     X(DIFFER_PREVIOUS, "<", "previous-difference", "the one before")                     \
     X(EVAL_SETS, "v", "evaluation-sets", "what models are asked: texts, tasks, images")  \
     X(SET_ADD, "o", "add-set", "one more evaluation set: a file")                        \
-    X(SETS_USUAL, "R", "usual-sets", "the evaluation sets found beside the model again")
+    X(SETS_USUAL, "R", "usual-sets", "the evaluation sets found beside the model again") \
+    X(HEAD_NEXT, ">", "next-head", "the next head")                                      \
+    X(HEAD_PREVIOUS, "<", "previous-head", "the head before")
 
 #define WB_ACTIONS(X) WB_ACTIONS_FRAME(X) WB_ACTIONS_SHARED(X) WB_ACTIONS_VIEWS(X)
 

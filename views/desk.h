@@ -68,6 +68,7 @@ struct wb_desk {
     struct wb_live_run run;
     struct wb_record *record;
     struct wb_eval_sets eval_sets;
+    char probe_text[1024]; /* path of the text that probes look at; "": one that is at hand */
     struct wb_behaviour_memory *behaviour_memory; /* what is known of parents stays known */
     cJSON *plugins;                               /* as wb_vm_plugins; NULL: not there yet; owned */
     cJSON *complete_data;                         /* for completion; NULL: not there yet; owned */
