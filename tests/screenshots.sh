@@ -21,6 +21,7 @@ steps()
     tensors) printf '%s\n' ':go tensors model.layers.3.mlp.down_proj.weight' ;;
     layers) printf '%s\n' ':model math base' ':go layers' 'keys j j l l' ;;
     pipeline) printf '%s\n' ':go pipeline' ':knob density 0.3' ;;
+    play) printf '%s\n' ':go play' ':prompt The old man looked at his wife and said' 'keys p' 'keys Tab Tab g > > >' ;;
     run) printf '%s\n' ":run $scratch/merged" ':go run' ;;
     parameters) printf '%s\n' ':go parameters' 'keys /' 'type density' 'keys Enter Tab j j' ;;
     problems) printf '%s\n' ':go problems' ;;
@@ -33,11 +34,14 @@ steps()
 # play NAME SIZE LAST-STEP: its screen.
 play()
 {
-    local pipeline=tests/data/demo/pipeline.lua
+    local pipeline=tests/data/demo/pipeline.lua ask=(--no-behaviour)
 
-    case $1 in parameters | problems) pipeline=tests/data/demo/depth.lua ;; esac
+    case $1 in
+    parameters | problems) pipeline=tests/data/demo/depth.lua ;;
+    pipeline) ask=() ;;
+    esac
     { steps "$1"; echo wait; echo "$3"; } >"$scratch/keys"
-    "$weightbench" --no-session --no-config --script "$scratch/keys" --size "$2" "${models[@]}" "$pipeline" |
+    "$weightbench" --no-session --no-config "${ask[@]}" --script "$scratch/keys" --size "$2" "${models[@]}" "$pipeline" |
         sed "s|$scratch/||g"
     rm -rf "$scratch/merged"
 }
@@ -51,7 +55,7 @@ into_readme()
         -e "/<!-- screen $1 -->/r $scratch/block" README.md
 }
 
-for name in models tensors layers pipeline run parameters problems plugins console; do
+for name in models tensors layers pipeline play run parameters problems plugins console; do
     play "$name" 120x34 "dump svg views/pictures/$name.svg" >/dev/null
     sed -i "s|$scratch/||g" "views/pictures/$name.svg"
     play "$name" 80x24 dump >"$scratch/text"

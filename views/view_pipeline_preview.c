@@ -430,6 +430,8 @@ static void say_progress(const struct wb_pipe *p, char *out, size_t size)
         snprintf(out, size, "~ cancelled");
     else if (d->scores_task != NULL)
         snprintf(out, size, "~ behaviour %.0f%%", d->scores.done * 100);
+    else if (d->scores.sets > 0 && !d->scores.finished && d->scores.problem == NULL)
+        snprintf(out, size, "~ behaviour stopped");
     else if (!isnan(d->exact_seconds))
         snprintf(out, size, "exact in %s", wb_format_seconds(time, sizeof time, d->exact_seconds));
 }

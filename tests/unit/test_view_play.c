@@ -358,7 +358,7 @@ static void test_cancel(void **state)
     view_fixture_command(&f, "prompt " PROMPT);
     view_fixture_command(&f, "tokens 1000");
     keys("p");
-    for (int i = 0; i < 500 && p->shown[0].run->tokens == 0; i++)
+    for (int i = 0; i < 500 && p->shown[0].seen == 0; i++)
         wb_frame_poll(f.frame), usleep(2000);
     keys("<C-c>");
     settle();
