@@ -16,7 +16,6 @@
 #define ARGUMENTS_MAX 8
 #define COUNT_MAX 9999 /* of `:down 5` */
 #define THREADS_MAX 1024
-#define EVAL_MAX 1000000000 /* windows or items of a set */
 
 /* Models */
 
@@ -270,42 +269,6 @@ static bool write_text(struct wb_frame *f, const char *path, struct wb_str *text
     return ok;
 }
 
-/* "window=128", "limit=3" */
-static bool eval_option(const char *word, size_t *window, size_t *limit, struct wb_err *err)
-{
-    bool is_window = strncmp(word, "window=", 7) == 0;
-    const char *number = strchr(word, '=');
-    char *end = NULL;
-    long n = number == NULL ? 0 : strtol(number + 1, &end, 10);
-
-    if (!is_window && strncmp(word, "limit=", 6) != 0)
-        return wb_fail(err, WB_EARG, "an evaluation set has window= and limit=, not '%s'", word);
-    if (n < 1 || n > EVAL_MAX || *end != '\0')
-        return wb_fail(err, WB_EARG, "%s is not a number from 1 to %d", word, EVAL_MAX);
-    *(is_window ? window : limit) = (size_t)n;
-    return true;
-}
-
-static bool run_eval(struct wb_frame *f, int argc, char **argv, struct wb_err *err)
-{
-    struct wb_eval_list *l = wb_desk_eval_list(f->desk, NULL);
-    size_t window = 0, limit = 0;
-
-    if (l == NULL)
-        return wb_fail(err, WB_ENOTFOUND, "there is no model to evaluate: open one first");
-    if (argc == 0) {
-        wb_frame_show_overlay(f, &wb_eval_view);
-        return true;
-    }
-    for (int i = 1; i < argc; i++)
-        if (!eval_option(argv[i], &window, &limit, err))
-            return false;
-    if (!wb_eval_sets_add(&f->desk->eval_sets, l, argv[0], window, limit, err))
-        return false;
-    wb_desk_say(f->desk, WB_MESSAGE_NOTE, "%zu evaluation sets for %s", l->sets, l->about);
-    return true;
-}
-
 static bool run_screenshot(struct wb_frame *f, int argc, char **argv, struct wb_err *err)
 {
     size_t n = strlen(argv[0]);
@@ -397,7 +360,8 @@ const struct wb_command wb_commands[] = {
     { "use", "[NAME]", "turn the knobs to a kept setting; without a name to the defaults",
       WB_ARGUMENT_SETTING, 0, 1, run_use },
     { "eval", "[FILE] [window=N] [limit=N]",
-      "the sets that models are asked; with a file, one more", WB_ARGUMENT_PATH, 0, 3, run_eval },
+      "the sets that models are asked; with a file, one more", WB_ARGUMENT_PATH, 0, 3,
+      wb_eval_command },
     { "record", "FILE", "write what was done so far as a Lua script that does it again",
       WB_ARGUMENT_PATH, 1, 1, run_record },
     { "screenshot", "FILE", "write the screen as text, or as a picture to FILE.svg",

@@ -10,83 +10,7 @@
 #include "app/core/io.h"
 #include "app/infer/follow.h"
 #include "lua/bind/record.h"
-#include "views/view_play.h"
-
-/* ---- engines ---- */
-
-struct play_engine {
-    _Atomic unsigned refs;
-    struct wb_hash hash; /* of the model */
-    struct wb_model *model;
-    struct wb_eval how;
-    pthread_mutex_t lock; /* of the net: one call at a time */
-    struct wb_net *net;   /* NULL: not opened yet */
-    struct wb_tokenizer *tokenizer;
-    struct play_engine *next; /* kept; of the screen */
-};
-
-static struct play_engine *engine_new(const struct wb_desk *desk, struct wb_model *model,
-                                      size_t beside)
-{
-    struct play_engine *e = calloc(1, sizeof *e);
-
-    if (e == NULL)
-        return NULL;
-    atomic_init(&e->refs, 1);
-    pthread_mutex_init(&e->lock, NULL);
-    e->hash = wb_model_hash(model);
-    e->model = wb_model_ref(model);
-    e->how = wb_desk_eval(desk, false);
-    if (e->how.budget_bytes == 0)
-        e->how.budget_bytes = WB_BUDGET_DEFAULT_BYTES;
-    e->how.budget_bytes /= beside > 0 ? beside : 1;
-    return e;
-}
-
-static struct play_engine *engine_ref(struct play_engine *e)
-{
-    atomic_fetch_add(&e->refs, 1);
-    return e;
-}
-
-static void engine_unref(struct play_engine *e)
-{
-    if (e == NULL || atomic_fetch_sub(&e->refs, 1) != 1)
-        return;
-    wb_net_close(e->net);
-    wb_tokenizer_free(e->tokenizer);
-    wb_model_unref(e->model);
-    pthread_mutex_destroy(&e->lock);
-    free(e);
-}
-
-/* The net for one piece of work, from here on locked. */
-static bool engine_begin(struct play_engine *e, const atomic_bool *cancel, struct wb_err *err)
-{
-    pthread_mutex_lock(&e->lock);
-    if (atomic_load(cancel))
-        return wb_fail(err, WB_ECANCELLED, "cancelled");
-    if (e->tokenizer == NULL) {
-        e->tokenizer = wb_tokenizer_open(wb_model_side_dir(e->model), err);
-        if (e->tokenizer == NULL)
-            return false;
-    }
-    e->how.cancel = cancel;
-    if (e->net == NULL)
-        e->net = wb_net_open(e->model, NULL, &e->how, err);
-    else
-        wb_net_set_cancel(e->net, cancel);
-    return e->net != NULL;
-}
-
-/* Also when it did not begin. */
-static void engine_end(struct play_engine *e)
-{
-    e->how.cancel = NULL;
-    if (e->net != NULL)
-        wb_net_set_cancel(e->net, NULL);
-    pthread_mutex_unlock(&e->lock);
-}
+#include "views/play_engine.h"
 
 /* ---- runs ---- */
 
@@ -129,7 +53,7 @@ void wb_play_run_unref(struct play_run *r)
     free(r->token);
     free(r->prompt_id);
     free(r->prompt);
-    engine_unref(r->engine);
+    wb_play_engine_unref(r->engine);
     pthread_mutex_destroy(&r->lock);
     free(r);
 }
@@ -259,10 +183,10 @@ static bool write_text(struct wb_task *task, struct writing *w, struct wb_err *e
 static bool run_writing(struct wb_task *task, void *ctx, struct wb_err *err)
 {
     struct writing *w = ctx;
-    bool ok =
-        engine_begin(w->run->engine, wb_task_cancel_flag(task), err) && write_text(task, w, err);
+    bool ok = wb_play_engine_begin(w->run->engine, wb_task_cancel_flag(task), err) &&
+              write_text(task, w, err);
 
-    engine_end(w->run->engine);
+    wb_play_engine_end(w->run->engine);
     return ok;
 }
 
@@ -354,11 +278,11 @@ static bool run_asking(struct wb_task *task, void *ctx, struct wb_err *err)
 
         if (e == NULL)
             continue;
-        ok = engine_begin(e, wb_task_cancel_flag(task), err);
+        ok = wb_play_engine_begin(e, wb_task_cancel_flag(task), err);
         for (size_t i = 0; ok && i < a->runs; i++)
             if (i != by && a->run[i] != NULL && a->run[i]->prompt_ids > 0 && a->run[i]->tokens > 0)
                 ok = ask(e, by, a->run[i], err);
-        engine_end(e);
+        wb_play_engine_end(e);
         wb_task_report(task);
     }
     return ok;
@@ -437,13 +361,13 @@ static struct play_engine *engine_of(struct play *p, struct wb_model *model)
     while (e != NULL && !wb_hash_equal(e->hash, hash))
         e = e->next;
     if (e != NULL)
-        return engine_ref(e);
-    e = engine_new(p->desk, model, p->columns);
+        return wb_play_engine_ref(e);
+    e = wb_play_engine_new(p->desk, model, p->columns);
     if (e == NULL)
         return NULL;
     e->next = p->engine;
     p->engine = e;
-    return engine_ref(e);
+    return wb_play_engine_ref(e);
 }
 
 /* Let go of engines whose model no column shows. */
@@ -463,7 +387,7 @@ static void forget_engines(struct play *p)
             continue;
         }
         *place = e->next;
-        engine_unref(e);
+        wb_play_engine_unref(e);
     }
 }
 

@@ -1,12 +1,17 @@
 /* views/view_eval.c - the evaluation sets of the model that is worked on, over any screen: which are
  * asked, more of them, fewer. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/core/str.h"
+#include "views/command.h"
 #include "views/desk.h"
+#include "views/frame.h"
 #include "views/screens.h"
 #include "views/table.h"
+
+#define EVAL_MAX 1000000000 /* windows or items of a set */
 
 struct eval {
     struct wb_table table;
@@ -227,3 +232,41 @@ const struct wb_view_ops wb_eval_view = {
     .poll = poll,
     .status = status,
 };
+
+/* ---- the command ---- */
+
+/* "window=128", "limit=3" */
+static bool eval_option(const char *word, size_t *window, size_t *limit, struct wb_err *err)
+{
+    bool is_window = strncmp(word, "window=", 7) == 0;
+    const char *number = strchr(word, '=');
+    char *end = NULL;
+    long n = number == NULL ? 0 : strtol(number + 1, &end, 10);
+
+    if (!is_window && strncmp(word, "limit=", 6) != 0)
+        return wb_fail(err, WB_EARG, "an evaluation set has window= and limit=, not '%s'", word);
+    if (n < 1 || n > EVAL_MAX || *end != '\0')
+        return wb_fail(err, WB_EARG, "%s is not a number from 1 to %d", word, EVAL_MAX);
+    *(is_window ? window : limit) = (size_t)n;
+    return true;
+}
+
+bool wb_eval_command(struct wb_frame *f, int argc, char **argv, struct wb_err *err)
+{
+    struct wb_eval_list *l = wb_desk_eval_list(f->desk, NULL);
+    size_t window = 0, limit = 0;
+
+    if (l == NULL)
+        return wb_fail(err, WB_ENOTFOUND, "there is no model to evaluate: open one first");
+    if (argc == 0) {
+        wb_frame_show_overlay(f, &wb_eval_view);
+        return true;
+    }
+    for (int i = 1; i < argc; i++)
+        if (!eval_option(argv[i], &window, &limit, err))
+            return false;
+    if (!wb_eval_sets_add(&f->desk->eval_sets, l, argv[0], window, limit, err))
+        return false;
+    wb_desk_say(f->desk, WB_MESSAGE_NOTE, "%zu evaluation sets for %s", l->sets, l->about);
+    return true;
+}

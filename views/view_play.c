@@ -11,23 +11,6 @@
 #include "views/number.h"
 #include "views/screens.h"
 
-static struct play_column *column_of(struct play *p)
-{
-    return p->focus == PLAY_COLUMN && p->column < p->columns ? &p->shown[p->column] : NULL;
-}
-
-static size_t tokens_of(const struct play_column *c)
-{
-    size_t n;
-
-    if (c == NULL || c->run == NULL)
-        return 0;
-    pthread_mutex_lock(&c->run->lock);
-    n = c->run->tokens;
-    pthread_mutex_unlock(&c->run->lock);
-    return n;
-}
-
 /* ---- panes ---- */
 
 static void next_pane(struct play *p, bool back)
@@ -46,118 +29,19 @@ static void settle(struct wb_view *v)
     struct play *p = v->state;
     struct play_layout l = wb_play_lay_out(p, v->rows, v->cols);
     int cols = wb_play_text_cols(&l), shown = wb_play_text_lines(p, &l), lines, line;
-    struct play_column *c = column_of(p);
+    struct play_column *c = wb_play_column(p);
 
     if (p->column < p->left)
         p->left = p->column;
     if (l.visible > 0 && p->column >= p->left + l.visible)
         p->left = p->column - l.visible + 1;
-    if (c == NULL || tokens_of(c) == 0)
+    if (c == NULL || wb_play_tokens(c) == 0)
         return;
     line = wb_play_line_of(c, c->cursor, cols, &lines);
     if (line < c->top)
         c->top = line;
     if (line >= c->top + shown)
         c->top = line - shown + 1;
-}
-
-/* ---- moving among tokens ---- */
-
-static void go_token(struct play_column *c, size_t token)
-{
-    size_t n = tokens_of(c);
-
-    if (n == 0)
-        return;
-    c->cursor = token < n ? token : n - 1;
-    c->follows = c->cursor + 1 == n;
-}
-
-/* Lines up or down, about the same column. */
-static void go_lines(struct wb_view *v, struct play_column *c, int by)
-{
-    struct play_layout l = wb_play_lay_out(v->state, v->rows, v->cols);
-    int cols = wb_play_text_cols(&l), lines, line = wb_play_line_of(c, c->cursor, cols, &lines);
-    int col = 0, target = line + by;
-    size_t token;
-
-    while (col < cols && wb_play_token_at(c, line, col, cols) != c->cursor)
-        col++;
-    target = target < 0 ? 0 : target >= lines ? lines - 1 : target;
-    token = wb_play_token_at(c, target, col < cols ? col : 0, cols);
-    if (token != SIZE_MAX)
-        go_token(c, token);
-}
-
-static bool differs_at(const struct play *p, const struct play_column *c, size_t token)
-{
-    bool differs;
-
-    pthread_mutex_lock(&c->run->lock);
-    differs = wb_play_differs(p, &c->run->token[token]);
-    pthread_mutex_unlock(&c->run->lock);
-    return differs;
-}
-
-static void go_difference(struct wb_view *v, bool back)
-{
-    struct play *p = v->state;
-    struct play_column *c = column_of(p);
-    size_t n = tokens_of(c);
-
-    for (size_t i = 1; i <= n; i++) {
-        size_t at = (c->cursor + (back ? n - i : i)) % n;
-
-        if (differs_at(p, c, at)) {
-            go_token(c, at);
-            return;
-        }
-    }
-    wb_desk_say(v->desk, WB_MESSAGE_NOTE, "%s",
-                n == 0                    ? "there is no text in a column under the cursor: Tab"
-                : p->opinion_task != NULL ? "the others are still being asked"
-                : p->opinion_err.code != WB_OK ? p->opinion_err.msg
-                                               : "the models would say the same");
-}
-
-static bool act_on_column(struct wb_view *v, enum wb_action action, int count)
-{
-    struct play *p = v->state;
-    struct play_column *c = column_of(p);
-    struct play_layout l = wb_play_lay_out(p, v->rows, v->cols);
-    int page = wb_play_text_lines(p, &l);
-    size_t n = (size_t)count;
-
-    if (page < 1)
-        page = 1;
-    switch (action) {
-    case WB_ACTION_LEFT:
-        go_token(c, c->cursor > n ? c->cursor - n : 0);
-        return true;
-    case WB_ACTION_RIGHT:
-        go_token(c, c->cursor + n);
-        return true;
-    case WB_ACTION_UP:
-    case WB_ACTION_DOWN:
-        go_lines(v, c, action == WB_ACTION_UP ? -count : count);
-        return true;
-    case WB_ACTION_PAGE_UP:
-    case WB_ACTION_PAGE_DOWN:
-        go_lines(v, c, (action == WB_ACTION_PAGE_UP ? -1 : 1) * page);
-        return true;
-    case WB_ACTION_HALF_UP:
-    case WB_ACTION_HALF_DOWN:
-        go_lines(v, c, (action == WB_ACTION_HALF_UP ? -1 : 1) * (page / 2 + 1));
-        return true;
-    case WB_ACTION_FIRST:
-        go_token(c, 0);
-        return true;
-    case WB_ACTION_LAST:
-        go_token(c, SIZE_MAX);
-        return true;
-    default:
-        return false;
-    }
 }
 
 /* ---- the prompt ---- */
@@ -304,14 +188,14 @@ static void again(struct wb_view *v)
 static void copy(struct wb_view *v)
 {
     struct play *p = v->state;
-    struct play_column *c = column_of(p);
+    struct play_column *c = wb_play_column(p);
     struct wb_str text = { 0 };
 
     if (p->focus == PLAY_PROMPT)
         wb_document_text(p->text, &text);
     else if (p->focus == PLAY_SETTING_ROWS)
         wb_play_transcript(p, false, &text);
-    for (size_t i = 0, n = tokens_of(c); i < n; i++) {
+    for (size_t i = 0, n = wb_play_tokens(c); i < n; i++) {
         pthread_mutex_lock(&c->run->lock);
         wb_str_add(&text, c->run->token[i].text);
         pthread_mutex_unlock(&c->run->lock);
@@ -341,7 +225,7 @@ static bool act_on_columns(struct wb_view *v, enum wb_action action)
         wb_desk_ask(v->desk, v, WB_ASK_TEXT, "a column for the model: ", "", answer_column);
         return true;
     case WB_ACTION_DELETE:
-        if (column_of(p) == NULL)
+        if (wb_play_column(p) == NULL)
             return false;
         wb_play_drop_column(v, p->column);
         if (p->columns == 0)
@@ -354,7 +238,7 @@ static bool act_on_columns(struct wb_view *v, enum wb_action action)
         return true;
     case WB_ACTION_DIFFER_NEXT:
     case WB_ACTION_DIFFER_PREVIOUS:
-        go_difference(v, action == WB_ACTION_DIFFER_PREVIOUS);
+        wb_play_go_difference(v, action == WB_ACTION_DIFFER_PREVIOUS);
         return true;
     default:
         return false;
@@ -432,8 +316,8 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
     done = act_on_view(v, action);
     if (!done && p->focus == PLAY_SETTING_ROWS)
         done = act_on_settings(v, action, count);
-    else if (!done && column_of(p) != NULL)
-        done = act_on_column(v, action, count);
+    else if (!done && wb_play_column(p) != NULL)
+        done = wb_play_act_on_column(v, action, count);
     settle(v);
     return done;
 }
@@ -459,7 +343,7 @@ static void mouse_columns(struct wb_view *v, const struct play_layout *l, struct
         return;
     c = &p->shown[i];
     if (at.kind == WB_MOUSE_WHEEL_UP || at.kind == WB_MOUSE_WHEEL_DOWN) {
-        go_lines(v, c, at.kind == WB_MOUSE_WHEEL_UP ? -3 : 3);
+        wb_play_go_lines(v, c, at.kind == WB_MOUSE_WHEEL_UP ? -3 : 3);
         return;
     }
     p->focus = PLAY_COLUMN;
@@ -469,7 +353,7 @@ static void mouse_columns(struct wb_view *v, const struct play_layout *l, struct
     token = wb_play_token_at(c, c->top + (p->plain ? line : line / 2), at.col % l->column_cols,
                              wb_play_text_cols(l));
     if (token != SIZE_MAX)
-        go_token(c, token);
+        wb_play_go_token(c, token);
 }
 
 static void mouse(struct wb_view *v, const struct wb_mouse *event)
@@ -499,41 +383,6 @@ static void mouse(struct wb_view *v, const struct wb_mouse *event)
     settle(v);
 }
 
-/* The token in which the next match begins. */
-static bool search(struct wb_view *v, const char *text, int direction)
-{
-    struct play *p = v->state;
-    struct play_column *c = p->columns > 0 ? &p->shown[p->column] : NULL;
-    size_t n = tokens_of(c), found = SIZE_MAX;
-    struct wb_str all = { 0 };
-    size_t *start = calloc(n + 1, sizeof *start);
-
-    for (size_t i = 0; start != NULL && i < n; i++) {
-        start[i] = all.len;
-        pthread_mutex_lock(&c->run->lock);
-        wb_str_add(&all, c->run->token[i].text);
-        pthread_mutex_unlock(&c->run->lock);
-    }
-    for (size_t i = direction == 0 ? 0 : 1; start != NULL && !all.failed && i <= n && n > 0; i++) {
-        size_t at = (c->cursor + (direction < 0 ? n - i % n : i)) % n;
-        size_t end = at + 1 < n ? start[at + 1] : all.len;
-        const char *match = all.text == NULL ? NULL : strcasestr(all.text + start[at], text);
-
-        if (match != NULL && (size_t)(match - all.text) < end) {
-            found = at;
-            break;
-        }
-    }
-    free(start);
-    wb_str_free(&all);
-    if (found == SIZE_MAX)
-        return false;
-    p->focus = PLAY_COLUMN;
-    go_token(c, found);
-    settle(v);
-    return true;
-}
-
 /* "base math result": exactly these. */
 static void set_columns(struct wb_view *v, const char *names)
 {
@@ -546,6 +395,14 @@ static void set_columns(struct wb_view *v, const char *names)
     for (char *name = strtok_r(rest, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest))
         wb_play_add_column(v, name);
     p->focus = PLAY_PROMPT;
+}
+
+static bool search(struct wb_view *v, const char *text, int direction)
+{
+    bool found = wb_play_search(v, text, direction);
+
+    settle(v);
+    return found;
 }
 
 static bool command(struct wb_view *v, const char *name, const char *argument)

@@ -144,6 +144,18 @@ void wb_play_next_model(struct wb_view *v, size_t i);
 /* Its model; NULL: it is gone, or not open yet. Borrowed. */
 struct wb_model *wb_play_model(const struct play *p, const struct play_column *c);
 
+/* Of play_moves.c */
+
+struct play_column *wb_play_column(struct play *p); /* with the focus; NULL: none has it */
+size_t wb_play_tokens(const struct play_column *c); /* of its run; NULL is fine */
+void wb_play_go_token(struct play_column *c, size_t token);
+/* Lines up or down, about the same place in them. */
+void wb_play_go_lines(struct wb_view *v, struct play_column *c, int by);
+void wb_play_go_difference(struct wb_view *v, bool back);
+bool wb_play_act_on_column(struct wb_view *v, enum wb_action action, int count);
+/* To the token in which the next match begins. */
+bool wb_play_search(struct wb_view *v, const char *text, int direction);
+
 /* Of play_settings.c */
 
 extern const char *const wb_play_setting_name[PLAY_SETTINGS];
