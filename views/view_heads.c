@@ -302,6 +302,11 @@ static bool act_on_heads(struct wb_view *v, enum wb_action action, int count)
 static bool act(struct wb_view *v, enum wb_action action, int count)
 {
     catch_up(v);
+    if (wb_desk_current(v->desk) == NULL && action != WB_ACTION_BACK) {
+        wb_desk_say(v->desk, WB_MESSAGE_NOTE,
+                    "there is no model to look at; screen 'Models' opens one");
+        return true;
+    }
     switch (action) {
     case WB_ACTION_BACK:
         return back(v);

@@ -126,7 +126,7 @@ static void set_mode_named(struct wb_view *v, const char *name)
         set_states(v);
     else
         wb_desk_say(v->desk, WB_MESSAGE_ERROR,
-                    "there is no mode %s; there are pair, layers, models, states", name);
+                    "there is no mode %s: pair, layers, models, states", name);
 }
 
 static void set_role(struct wb_view *v, const char *name)

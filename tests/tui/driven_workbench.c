@@ -139,7 +139,7 @@ void bench_go(struct bench *b, const char *screen)
 
     snprintf(line, sizeof line, "go %s", screen);
     bench_command(b, line);
-    snprintf(tab, sizeof tab, " %c%.2s", screen[0] - 'a' + 'A', screen + 1);
+    snprintf(tab, sizeof tab, "%c%.2s", screen[0] - 'a' + 'A', screen + 1);
     while (pty_pump(&b->p, 20))
         ;
     for (int i = 0; i < 100; i++) { /* the tab in brackets, whatever its number */
@@ -150,7 +150,7 @@ void bench_go(struct bench *b, const char *screen)
         vt_row(&b->p.vt, 0, &row);
         open = row.text == NULL ? NULL : strchr(row.text, '[');
         there = open != NULL &&
-                strncmp(open + 1 + strspn(open + 1, "0123456789"), tab, strlen(tab)) == 0;
+                strncmp(open + 1 + strspn(open + 1, "0123456789 "), tab, strlen(tab)) == 0;
         wb_str_free(&row);
         if (there)
             return;

@@ -143,7 +143,7 @@ static void test_script_error(void **state)
     bench_go(&b, "problems");
     pty_wait_text(&b.p, "1 error,");
     pty_type(&b.p, "\r");
-    pty_wait_text(&b.p, "[4 Pipeline]");
+    pty_wait_text(&b.p, "[5 Pipeline]");
     bench_quit(&b);
 }
 
@@ -397,7 +397,7 @@ static void test_screenshot(void **state)
     bench_start(&b, 24, 80, ALL);
     pty_wait_text(&b.p, "no problems");
     bench_command(&b, "screenshot $D/s.txt");
-    bench_wait_file(&b, "$D/s.txt", "[4 Pipeline]");
+    bench_wait_file(&b, "$D/s.txt", "[5 Pipeline]");
     bench_command(&b, "screenshot $D/s.svg");
     bench_wait_file(&b, "$D/s.svg", "</svg>");
     bench_quit(&b);
