@@ -485,15 +485,14 @@ static void add_knobs(const struct wb_desk *desk, struct wb_complete *out)
                         wb_doc_knob(desk->doc, i)->doc);
 }
 
-void wb_command_complete_path(const struct wb_desk *desk, const char *text, size_t at, size_t *from,
-                              bool models, struct wb_complete *out)
+void wb_command_complete_path(const char *text, size_t at, size_t from, bool models,
+                              struct wb_complete *out)
 {
     struct wb_completion found = { 0 };
     struct wb_err err;
     char word[WB_LINE_MAX];
 
-    (void)desk;
-    snprintf(word, sizeof word, "%.*s", (int)(at - *from), text + *from);
+    snprintf(word, sizeof word, "%.*s", (int)(at - from), text + from);
     if (models ? wb_complete_model(word, &found, &err) : wb_complete_path(word, &found, &err))
         for (size_t i = 0; i < found.items; i++)
             wb_complete_add(out, found.item[i].text, models ? "model" : "file",
@@ -502,7 +501,7 @@ void wb_command_complete_path(const struct wb_desk *desk, const char *text, size
 }
 
 static void add_arguments(const struct wb_frame *f, enum wb_argument kind, const char *line,
-                          size_t at, size_t *from, struct wb_complete *out)
+                          size_t at, size_t from, struct wb_complete *out)
 {
     static const char *const options[] = { "mouse",   "behaviour", "colormap",
                                            "threads", "memory",    NULL };
@@ -511,7 +510,7 @@ static void add_arguments(const struct wb_frame *f, enum wb_argument kind, const
     switch (kind) {
     case WB_ARGUMENT_PATH:
     case WB_ARGUMENT_MODEL_PATH:
-        wb_command_complete_path(desk, line, at, from, kind == WB_ARGUMENT_MODEL_PATH, out);
+        wb_command_complete_path(line, at, from, kind == WB_ARGUMENT_MODEL_PATH, out);
         break;
     case WB_ARGUMENT_MODEL:
         add_models(desk, out);
@@ -565,5 +564,5 @@ void wb_command_complete(const struct wb_frame *f, const char *line, size_t at, 
     snprintf(name, sizeof name, "%.*s", (int)n, line);
     c = find_command(name);
     if (c != NULL)
-        add_arguments(f, c->complete, line, at, from, out);
+        add_arguments(f, c->complete, line, at, *from, out);
 }

@@ -39,8 +39,8 @@ void wb_command_complete(const struct wb_frame *f, const char *line, size_t at, 
                          struct wb_complete *out);
 /* Files and directories below what stands before the cursor; with `models`, names of the hub cache
  * and of the desk too. */
-void wb_command_complete_path(const struct wb_desk *desk, const char *text, size_t at, size_t *from,
-                              bool models, struct wb_complete *out);
+void wb_command_complete_path(const char *text, size_t at, size_t from, bool models,
+                              struct wb_complete *out);
 
 /* :eval of view_eval.c. */
 bool wb_eval_command(struct wb_frame *f, int argc, char **argv, struct wb_err *err);

@@ -111,23 +111,22 @@ static void model_free(struct wb_desk_model *m)
     free(m);
 }
 
-static struct wb_desk_model *add(struct wb_desk *desk, const char *path, const char *name)
+/* The path, NULL for a model without files, is taken, and freed without memory for the rest. */
+static struct wb_desk_model *add(struct wb_desk *desk, char *path, const char *name)
 {
     struct wb_desk_model **more = realloc(desk->model, (desk->models + 1) * sizeof *more);
     struct wb_desk_model *m = calloc(1, sizeof *m);
-    char wanted[300];
 
     if (more != NULL)
         desk->model = more;
     if (m == NULL || more == NULL) {
         free(m);
+        free(path);
         return NULL;
     }
-    if (name == NULL)
-        short_name(path, wanted, sizeof wanted);
-    m->name = free_name(desk, name == NULL ? wanted : name);
-    m->path = path == NULL ? NULL : strdup(path);
-    if (m->name == NULL || (path != NULL && m->path == NULL)) {
+    m->path = path;
+    m->name = free_name(desk, name);
+    if (m->name == NULL) {
         model_free(m);
         return NULL;
     }
@@ -139,8 +138,13 @@ static struct wb_desk_model *add(struct wb_desk *desk, const char *path, const c
 
 struct wb_desk_model *wb_desk_open(struct wb_desk *desk, const char *path, const char *name)
 {
-    struct wb_desk_model *m = add(desk, path, name);
+    char wanted[300], *copy = strdup(path);
+    struct wb_desk_model *m;
     struct wb_err err;
+
+    if (name == NULL)
+        short_name(path, wanted, sizeof wanted);
+    m = copy == NULL ? NULL : add(desk, copy, name == NULL ? wanted : name);
 
     if (m == NULL) {
         wb_desk_say(desk, WB_MESSAGE_ERROR, "no memory to open a model");

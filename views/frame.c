@@ -526,8 +526,9 @@ static void complete_ask(void *user, const char *text, size_t at, size_t *from,
 {
     const struct wb_frame *f = user;
 
+    *from = 0; /* a path may have spaces */
     if (f->ask.kind == WB_ASK_PATH || f->ask.kind == WB_ASK_MODEL)
-        wb_command_complete_path(f->desk, text, at, from, f->ask.kind == WB_ASK_MODEL, out);
+        wb_command_complete_path(text, at, *from, f->ask.kind == WB_ASK_MODEL, out);
 }
 
 static struct wb_history *open_history(const char *name, bool keep)

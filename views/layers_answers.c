@@ -236,6 +236,8 @@ static void record(struct wb_view *v)
     const char *base = q->base == 0 ? NULL : name_of(v, q->base), *name[LAYERS_MODELS_MAX];
     bool sample = s->answer->grade == LAYERS_SAMPLED;
 
+    if (q->models == 0)
+        return;
     for (size_t i = 0; i < q->models; i++)
         if ((name[i] = name_of(v, q->model[i])) == NULL)
             return;

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "app/core/io.h"
+#include "app/core/str.h"
 #include "views/doc.h"
 
 #define FILE_BYTES_MAX ((size_t)16 << 20)
+#define CELLS_MAX 1000       /* rows, and columns */
 #define SETTLE_SECONDS 300.0 /* work that takes longer is a failure */
 
 struct player {
@@ -83,17 +85,19 @@ static bool step_mouse(struct player *p, const char *text)
 {
     static const char *const kinds[] = { "press", "double", "up", "down" };
     struct wb_event event = { .kind = WB_EVENT_MOUSE };
-    char kind[10];
+    size_t n = strcspn(text, " ");
 
-    if (sscanf(text, "%9s %d %d", kind, &event.mouse.row, &event.mouse.col) != 3)
+    if (text[n] == '\0' ||
+        !wb_parse_pair(text + n + 1, ' ', CELLS_MAX, &event.mouse.row, &event.mouse.col))
         return wb_fail(p->err, WB_EARG, "mouse KIND ROW COL, not '%s'", text);
     for (int i = 0; i < 4; i++)
-        if (strcmp(kind, kinds[i]) == 0) {
+        if (strlen(kinds[i]) == n && memcmp(text, kinds[i], n) == 0) {
             event.mouse.kind = (enum wb_mouse_kind)i;
             wb_frame_event(p->f, &event);
             return true;
         }
-    return wb_fail(p->err, WB_EARG, "a mouse does press, double, up or down, not '%s'", kind);
+    return wb_fail(p->err, WB_EARG, "a mouse does press, double, up or down, not '%.*s'", (int)n,
+                   text);
 }
 
 static bool step_dump(struct player *p, const char *what)
@@ -160,7 +164,7 @@ static bool step(struct player *p, char *line, bool *settles)
     if (strcmp(line, "dump") == 0)
         return step_dump(p, rest);
     if (strcmp(line, "resize") == 0)
-        return sscanf(rest, "%dx%d", &p->cols, &p->rows) == 2 ||
+        return wb_parse_pair(rest, 'x', CELLS_MAX, &p->cols, &p->rows) ||
                wb_fail(p->err, WB_EARG, "resize COLSxROWS, not '%s'", rest);
     return wb_fail(p->err, WB_EARG, "'%s' is no step", line);
 }

@@ -62,17 +62,18 @@ void wb_setting_drop(struct wb_setting *s, size_t i)
 
 bool wb_setting_copy(const struct wb_setting *s, struct wb_setting *out)
 {
-    bool ok = true;
+    struct wb_setting copy = { .knob = calloc(s->knobs + 1, sizeof *copy.knob) };
+    bool ok = copy.knob != NULL;
 
     *out = (struct wb_setting){ 0 };
-    if (s->name != NULL)
-        ok = (out->name = strdup(s->name)) != NULL;
-    out->knob = calloc(s->knobs + 1, sizeof *out->knob);
-    ok = ok && out->knob != NULL;
-    for (size_t i = 0; ok && i < s->knobs; i++, out->knobs++)
-        ok = (out->knob[i] = strdup(s->knob[i])) != NULL;
-    if (!ok)
-        wb_setting_free(out);
+    if (ok && s->name != NULL)
+        ok = (copy.name = strdup(s->name)) != NULL;
+    for (; ok && copy.knobs < s->knobs; copy.knobs += ok)
+        ok = (copy.knob[copy.knobs] = strdup(s->knob[copy.knobs])) != NULL;
+    if (ok)
+        *out = copy;
+    else
+        wb_setting_free(&copy);
     return ok;
 }
 

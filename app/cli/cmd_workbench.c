@@ -4,6 +4,7 @@
 
 #include "app/cli/cli.h"
 #include "app/cli/out.h"
+#include "app/core/str.h"
 #include "lua/bind/vm.h"
 #include "views/workbench.h"
 
@@ -44,10 +45,7 @@ static const struct wb_option options[] = {
 
 static bool parse_size(const char *text, int *rows, int *cols, struct wb_err *err)
 {
-    char end;
-
-    return (sscanf(text, "%dx%d%c", cols, rows, &end) == 2 && *rows > 0 && *cols > 0 &&
-            *rows <= 1000 && *cols <= 1000) ||
+    return (wb_parse_pair(text, 'x', 1000, cols, rows) && *rows > 0 && *cols > 0) ||
            wb_fail(err, WB_EARG, "--size is COLSxROWS, like 100x30, not '%s'", text);
 }
 

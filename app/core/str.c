@@ -112,6 +112,25 @@ const char *wb_format_seconds(char *out, size_t size, double seconds)
     return out;
 }
 
+/* Digits at text up to the byte `stop`; where that is, NULL when there is anything else. */
+static const char *parse_whole(const char *text, char stop, int max, int *n)
+{
+    char *end = NULL;
+    long value = isdigit((unsigned char)text[0]) ? strtol(text, &end, 10) : -1;
+
+    if (value < 0 || value > max || *end != stop)
+        return NULL;
+    *n = (int)value;
+    return end;
+}
+
+bool wb_parse_pair(const char *text, char between, int max, int *a, int *b)
+{
+    const char *at = parse_whole(text, between, max, a);
+
+    return at != NULL && parse_whole(at + 1, '\0', max, b) != NULL;
+}
+
 bool wb_parse_bytes(const char *text, uint64_t *bytes, struct wb_err *err)
 {
     static const struct {

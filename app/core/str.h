@@ -30,6 +30,9 @@ const char *wb_format_seconds(char *out, size_t size, double seconds);
 /* "256MB", "5GB", "1GiB", "64k", "4096": SI and binary units, case does not matter. */
 bool wb_parse_bytes(const char *text, uint64_t *bytes, struct wb_err *err);
 
+/* Two whole numbers from 0 to `max` with one byte between them and nothing around: "100x30". */
+bool wb_parse_pair(const char *text, char between, int max, int *a, int *b);
+
 /* Shell-like glob over whole names: * any run (dots too), ? one byte, [abc] [a-z] [!x], \ quotes,
  * {a,b} alternatives (one level). Linear in the name but for the number of stars. */
 bool wb_glob(const char *pattern, const char *name);

@@ -182,10 +182,13 @@ void wb_cache_return(struct wb_cached *cached)
  * room. */
 static bool make_room(struct wb_cache *cache, size_t bytes)
 {
-    while (cache->counts.bytes + bytes > cache->max_bytes) {
-        if (cache->oldest == NULL || cache->oldest->round == cache->round)
+    struct wb_cache_item *item = cache->oldest, *newer;
+
+    for (; cache->counts.bytes + bytes > cache->max_bytes; item = newer) {
+        if (item == NULL || item->round == cache->round)
             return false;
-        drop(cache, cache->oldest);
+        newer = item->newer;
+        drop(cache, item);
     }
     return true;
 }

@@ -123,7 +123,7 @@ static struct wb_ranking_body *make_body(const uint64_t *item, size_t n, size_t 
 
 bool wb_ranking_build(struct wb_ranking *r, const uint32_t *key, size_t n, struct wb_err *err)
 {
-    uint64_t *item = malloc((2 * n + 1) * sizeof *item);
+    uint64_t *item = calloc(2 * n + 1, sizeof *item);
     struct wb_ranking_body *body = NULL;
 
     if (item != NULL) {

@@ -46,8 +46,9 @@ static void norm_piece(void *ctx, size_t first, size_t n)
 static void norm(const struct layer_call *c, const struct wb_norm_weight *weight, const float *from,
                  float *to)
 {
-    struct norm_call a = { c, weight, from, to };
+    struct norm_call a = { .c = c, .norm = weight, .from = from };
 
+    a.to = to;
     wb_net_each(c->call->net, c->b->rows, norm_piece, &a);
 }
 
@@ -320,7 +321,8 @@ static bool parallel(struct layer_call *c, struct wb_err *err)
         second = c->work->branch;
         norm(c, &c->w->ffn_norm, c->x, second);
     }
-    return end_branch(c, &c->w->o, c->work->heads, c->q, NULL, NULL, err) &&
+    return end_branch(c, &c->w->o, c->work->heads, c->q, &c->w->attn_post_norm, &c->w->attn_norm,
+                      err) &&
            feed_forward(c, second, err) && end_feed_forward(c, err);
 }
 

@@ -4,6 +4,7 @@
  * WB_PANEL outputs, WB_DEEP inputs at a time, which stay in the second-level cache while all rows of
  * the tile pass; x is read where it lies. An output is then a sum of the sums over each WB_DEEP
  * inputs and depends on nothing else in the call. Elsewhere the tile is widened for sgemm. */
+#include <assert.h>
 #include <cblas.h>
 #include <string.h>
 
@@ -150,12 +151,12 @@ static void multiply_blas(struct wb_linear_call *c, const struct wb_linear_piece
 void wb_linear_many(struct wb_linear_call *c, const struct wb_linear *p, size_t task, int worker)
 {
     struct wb_cut outs = cut_outs(p->weight), rows = cut_rows(c->rows);
-    struct wb_linear_piece at = { .product = p,
-                                  .out = task / rows.pieces * outs.size,
-                                  .row = task % rows.pieces * rows.size,
-                                  .worker = worker };
+    struct wb_linear_piece at = { .product = p, .worker = worker };
     float *panels;
 
+    assert(rows.pieces > 0); /* a call has rows */
+    at.out = task / rows.pieces * outs.size;
+    at.row = task % rows.pieces * rows.size;
     at.outs = at_most(p->weight->out - at.out, outs.size);
     at.rows = at_most(c->rows - at.row, rows.size);
     if (wb_row_kernels()->tile == NULL) {

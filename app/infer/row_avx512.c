@@ -8,9 +8,8 @@
 #include <string.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(                                                                 \
-    __attribute__((target(                                                                    \
-        "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt,prefer-vector-width=512"))), \
+#pragma clang attribute push(                                                           \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt"))), \
     apply_to = function)
 #else
 #pragma GCC optimize("O3", "no-math-errno", "no-trapping-math")

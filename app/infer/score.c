@@ -72,10 +72,10 @@ bool wb_score_states(struct wb_net *net, const float *state, const int32_t *targ
         struct chunk c = { .logits = logits,
                            .width = width,
                            .rows = n - i < rows ? n - i : rows,
-                           .target = target + i,
-                           .nll = nll + i,
-                           .choice = choice != NULL ? choice + i : NULL };
+                           .target = target + i };
 
+        c.nll = nll + i;
+        c.choice = choice != NULL ? choice + i : NULL;
         ok = wb_net_logits(net, state + i * hidden, c.rows, logits, err);
         if (ok)
             wb_pool_run(wb_net_pool(net), (c.rows + TASK_ROWS - 1) / TASK_ROWS, score_rows, &c);
@@ -147,7 +147,7 @@ bool wb_score_text_states(struct wb_net *net, const struct wb_windows *w, size_t
 
     if (!rows_of(w, first, last, &rows, &start, err))
         return false;
-    all = malloc(start[rows.sequences] * hidden * sizeof *all);
+    all = malloc((start[rows.sequences] * hidden + 1) * sizeof *all);
     ok = all != NULL ||
          wb_fail(err, WB_ENOMEM, "no memory for the states of %zu tokens", start[rows.sequences]);
     ok = ok && wb_net_run(net, &rows, NULL, all, err);

@@ -92,7 +92,7 @@ struct group {
 
 static bool room(struct group *g, size_t rows, struct wb_err *err)
 {
-    if (rows <= g->rows_max)
+    if (g->token != NULL && rows <= g->rows_max)
         return true;
     free(g->state);
     free(g->token);

@@ -209,13 +209,13 @@ static bool read_image(struct wb_spec_reading *r, struct wb_err *err)
 {
     struct wb_spec *s = r->out;
     uint64_t places;
-    int across;
+    int across = 0;
 
     if (!read_pair(r, "image_size", &s->image_rows, &s->image_columns, err) ||
         !read_pair(r, "patch_size", &s->patch, &across, err) ||
         !wb_spec_count(r, "num_channels", r->facts.channels, &s->channels, err))
         return false;
-    if (across != s->patch)
+    if (s->patch < 1 || across != s->patch)
         return wb_fail(err, WB_EARG, "patches of %d x %d are not implemented: only square ones",
                        s->patch, across);
     if (s->image_rows % s->patch != 0 || s->image_columns % s->patch != 0)

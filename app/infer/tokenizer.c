@@ -343,7 +343,7 @@ static bool ends_unfinished(const char *text, size_t bytes)
 char *wb_tokenizer_decode_more(const struct wb_tokenizer *t, const int32_t *id, size_t count,
                                size_t *from, bool skip_special, struct wb_err *err)
 {
-    size_t base = *from > CONTEXT_TOKENS ? *from - CONTEXT_TOKENS : 0, known = 0, all;
+    size_t base = *from > CONTEXT_TOKENS ? *from - CONTEXT_TOKENS : 0, known = 0, all = 0;
     char *before, *whole = NULL;
 
     while (base > 0 && is_byte(t, id[base]))

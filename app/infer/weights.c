@@ -182,10 +182,12 @@ struct wb_weights *wb_weights_open(struct wb_model *model, const struct wb_spec 
                                    const struct wb_eval *how, struct wb_err *err)
 {
     struct wb_weights *w = calloc(1, sizeof *w);
-    bool ok = w != NULL || wb_fail(err, WB_ENOMEM, "no memory for a model's weights");
+    bool ok;
 
-    if (!ok)
+    if (w == NULL) {
+        wb_fail(err, WB_ENOMEM, "no memory for a model's weights");
         return NULL;
+    }
     w->model = model;
     w->spec = spec;
     w->how = *how;

@@ -11,9 +11,8 @@
 struct place {
     const char *role;
     size_t offset; /* in the struct, of a wb_weight or wb_norm_weight */
-    bool norm;
     size_t out, in;
-    bool needed;
+    bool norm, needed;
 };
 
 #define LAYER(field) offsetof(struct wb_layer_weights, field)
@@ -25,21 +24,21 @@ static size_t layer_places(const struct wb_spec *s, struct place *p)
     size_t d = (size_t)s->hidden, f = (size_t)s->intermediate, head = (size_t)s->head_dim;
     size_t q = (size_t)s->heads * head, k = (size_t)s->kv_heads * head;
     const struct place place[] = {
-        { "q", LAYER(q), false, q, d, false },
-        { "k", LAYER(k), false, k, d, false },
-        { "v", LAYER(v), false, k, d, false },
-        { "qkv", LAYER(q), false, q + 2 * k, d, false },
-        { "o", LAYER(o), false, d, q, true },
-        { "gate", LAYER(gate), false, f, d, false },
-        { "up", LAYER(up), false, f, d, false },
-        { "gate_up", LAYER(gate), false, 2 * f, d, false },
-        { "down", LAYER(down), false, d, f, true },
-        { "attn_norm", LAYER(attn_norm), true, d, 0, false },
-        { "attn_post_norm", LAYER(attn_post_norm), true, d, 0, false },
-        { "ffn_norm", LAYER(ffn_norm), true, d, 0, false },
-        { "ffn_post_norm", LAYER(ffn_post_norm), true, d, 0, false },
-        { "q_norm", LAYER(q_norm), true, head, 0, s->qk_norm },
-        { "k_norm", LAYER(k_norm), true, head, 0, s->qk_norm },
+        { "q", LAYER(q), q, d, false, false },
+        { "k", LAYER(k), k, d, false, false },
+        { "v", LAYER(v), k, d, false, false },
+        { "qkv", LAYER(q), q + 2 * k, d, false, false },
+        { "o", LAYER(o), d, q, false, true },
+        { "gate", LAYER(gate), f, d, false, false },
+        { "up", LAYER(up), f, d, false, false },
+        { "gate_up", LAYER(gate), 2 * f, d, false, false },
+        { "down", LAYER(down), d, f, false, true },
+        { "attn_norm", LAYER(attn_norm), d, 0, true, false },
+        { "attn_post_norm", LAYER(attn_post_norm), d, 0, true, false },
+        { "ffn_norm", LAYER(ffn_norm), d, 0, true, false },
+        { "ffn_post_norm", LAYER(ffn_post_norm), d, 0, true, false },
+        { "q_norm", LAYER(q_norm), head, 0, true, s->qk_norm },
+        { "k_norm", LAYER(k_norm), head, 0, true, s->qk_norm },
     };
 
     memcpy(p, place, sizeof place);
@@ -51,19 +50,19 @@ static size_t shared_places(const struct wb_spec *s, struct place *p)
     size_t d = (size_t)s->hidden, patch = (size_t)s->patch * (size_t)s->patch * (size_t)s->channels;
     bool vision = s->kind == WB_NET_VISION;
     const struct place place[] = {
-        { "embed", SHARED(embed), false, (size_t)s->vocab, 0, !vision },
-        { "pos_embed", SHARED(pos_embed), false, 0, d, s->learned_positions },
-        { "type_embed", SHARED(type_embed), false, 0, d, false },
-        { "patch_embed", SHARED(patch_embed), false, d, patch, vision },
-        { "cls_token", SHARED(cls_token), false, 0, d, vision },
-        { "embed_proj", SHARED(embed_proj), false, d, 0, false },
-        { "head_proj", SHARED(head_proj), false, 0, d, false },
-        { "lm_head", SHARED(lm_head), false, 0, 0, false },
-        { "classifier", SHARED(classifier), false, 0, d, false },
-        { "projection", SHARED(projection), false, 0, d, false },
-        { "pooler", SHARED(pooler), false, 0, d, false },
-        { "embed_norm", SHARED(embed_norm), true, d, 0, false },
-        { "final_norm", SHARED(final_norm), true, d, 0, false },
+        { "embed", SHARED(embed), (size_t)s->vocab, 0, false, !vision },
+        { "pos_embed", SHARED(pos_embed), 0, d, false, s->learned_positions },
+        { "type_embed", SHARED(type_embed), 0, d, false, false },
+        { "patch_embed", SHARED(patch_embed), d, patch, false, vision },
+        { "cls_token", SHARED(cls_token), 0, d, false, vision },
+        { "embed_proj", SHARED(embed_proj), d, 0, false, false },
+        { "head_proj", SHARED(head_proj), 0, d, false, false },
+        { "lm_head", SHARED(lm_head), 0, 0, false, false },
+        { "classifier", SHARED(classifier), 0, d, false, false },
+        { "projection", SHARED(projection), 0, d, false, false },
+        { "pooler", SHARED(pooler), 0, d, false, false },
+        { "embed_norm", SHARED(embed_norm), d, 0, true, false },
+        { "final_norm", SHARED(final_norm), d, 0, true, false },
     };
 
     memcpy(p, place, sizeof place);

@@ -105,7 +105,7 @@ static void free_room(struct wb_behaviour_snapshot *s)
     free(s->cell);
     free(s->sample);
     free(s->problem);
-    *s = (struct wb_behaviour_snapshot){ 0 };
+    memset(s, 0, sizeof *s);
 }
 
 /* Exact when every figure that exists is; with the lock held. */

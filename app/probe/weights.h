@@ -19,7 +19,7 @@ struct wb_weight_stats {
 };
 
 /* From a WB_REDUCE_STATS. */
-struct wb_weight_stats wb_weight_figures(const double stats[9]);
+struct wb_weight_stats wb_weight_figures(const double v[9]);
 
 /* out[i] belongs to entry[i]; every tensor is read once. */
 bool wb_weights_stats(const struct wb_eval *how, const struct wb_entry *const *entry, size_t count,

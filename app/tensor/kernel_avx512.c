@@ -208,45 +208,7 @@ static void stats_finite(size_t n, const float *x, struct wb_stats *acc, double 
         extremes_add(acc, least(low, INFINITY), greatest(high, -INFINITY));
 }
 
-/* Bits where sign(x) != sign(y): one of them zero, or both not and opposite. */
-static inline __mmask16 unlike(__m512 x, __m512 y)
-{
-    __mmask16 x_zero = _mm512_cmpeq_ps_mask(x, _mm512_setzero_ps());
-    __mmask16 y_zero = _mm512_cmpeq_ps_mask(y, _mm512_setzero_ps());
-    __mmask16 opposite = _mm512_movepi32_mask(_mm512_castps_si512(_mm512_xor_ps(x, y)));
-
-    return (__mmask16)((x_zero ^ y_zero) | (opposite & ~x_zero));
-}
-
-static void pair_finite(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
-                        double lanes[4][WB_LANES])
-{
-    struct lanes xx = lanes_load(lanes[0]), yy = lanes_load(lanes[1]), xy = lanes_load(lanes[2]),
-                 dd = lanes_load(lanes[3]);
-    __m512 most = _mm512_setzero_ps();
-    uint64_t unequal = 0, opposite = 0;
-
-    for (size_t i = 0; i < n; i += WB_LANES) {
-        __m512 v = _mm512_loadu_ps(x + i), w = _mm512_loadu_ps(y + i), delta = _mm512_sub_ps(w, v);
-        struct lanes a = doubles(v), b = doubles(w), d = doubles(delta);
-
-        xx = lanes_add_product(xx, a, a);
-        yy = lanes_add_product(yy, b, b);
-        xy = lanes_add_product(xy, a, b);
-        dd = lanes_add_product(dd, d, d);
-        unequal += count_true(_mm512_cmpneq_ps_mask(v, w));
-        opposite += count_true(unlike(v, w));
-        most = _mm512_max_ps(most, magnitude(delta));
-    }
-    lanes_put(xx, lanes[0]);
-    lanes_put(yy, lanes[1]);
-    lanes_put(xy, lanes[2]);
-    lanes_put(dd, lanes[3]);
-    acc->unequal += unequal;
-    acc->same_sign += n - opposite;
-    acc->max_abs = greatest(most, acc->max_abs);
-}
-
+#include "app/tensor/kernel_avx512_pairs.h"
 #include "app/tensor/kernel_tiles.h"
 
 /* --- selection ------------------------------------------------------------------------------- */

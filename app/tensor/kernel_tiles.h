@@ -1,7 +1,8 @@
 /* app/tensor/kernel_tiles.h - statistics in tiles: vectors where all is finite, else element by
  * element.
  *
- * The includer has stats_finite and pair_finite, for lengths that are multiples of WB_LANES. */
+ * The includer has stats_finite and pair_finite, for lengths that are multiples of WB_LANES; or
+ * HAVE_PAIR_STATS, and pair_stats itself. */
 #ifndef WB_TENSOR_KERNEL_TILES_H
 #define WB_TENSOR_KERNEL_TILES_H
 
@@ -26,6 +27,7 @@ static void stats(size_t n, const float *x, struct wb_stats *acc, double lanes[2
     stats_close(n, acc, lanes);
 }
 
+#ifndef HAVE_PAIR_STATS
 static void pair_stats(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
                        double lanes[4][WB_LANES])
 {
@@ -41,5 +43,6 @@ static void pair_stats(size_t n, const float *x, const float *y, struct wb_pair_
     }
     pair_close(n, acc, lanes);
 }
+#endif
 
 #endif

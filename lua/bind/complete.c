@@ -421,6 +421,7 @@ static void complete_string(struct finder *f, struct wb_err *err)
     static const char *const kind[] = { "merge", "protect", "compress", "inspect" };
     size_t last = f->tokens - 2;
     struct wb_completion more;
+    bool found = false;
     char *typed;
 
     if (f->tokens < 2 || f->typed[-1] == '[') /* a long string is prose */
@@ -433,13 +434,12 @@ static void complete_string(struct finder *f, struct wb_err *err)
     if (wb_name(f, last) != NULL && is(f, last, "knob"))
         add_knobs(f);
     typed = strndup(f->typed, f->typed_n);
-    if (typed != NULL && wb_name(f, last) != NULL && is(f, last, "open") &&
-        wb_complete_model(typed, &more, err))
-        take(f, &more);
-    else if (typed != NULL &&
-             ((wb_name(f, last) != NULL && is(f, last, "read_text")) ||
-              (is(f, last, "=") && last > 0 && is(f, last - 1, "lora"))) &&
-             wb_complete_path(typed, &more, err))
+    if (typed != NULL && wb_name(f, last) != NULL && is(f, last, "open"))
+        found = wb_complete_model(typed, &more, err);
+    else if (typed != NULL && ((wb_name(f, last) != NULL && is(f, last, "read_text")) ||
+                               (is(f, last, "=") && last > 0 && is(f, last - 1, "lora"))))
+        found = wb_complete_path(typed, &more, err);
+    if (found)
         take(f, &more);
     free(typed);
     add_choices(f);

@@ -86,10 +86,10 @@ void wb_vm_refill(struct wb_vm *vm);
 void wb_vm_push_function(lua_State *L, const char *module, const char *name);
 
 /* Raise err as a Lua error that starts with the script's file and line. Never returns. */
-int wb_lua_raise(lua_State *L, const struct wb_err *err);
+int wb_lua_raise(lua_State *L, const struct wb_err *err) __attribute__((noreturn));
 /* The same with a text of our own. */
 int wb_lua_fail(lua_State *L, enum wb_code code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4), noreturn));
 /* "file:line: " of the innermost function that is not part of lua/wb, or ""; on the stack. */
 void wb_lua_where(lua_State *L);
 

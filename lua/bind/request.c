@@ -13,12 +13,13 @@ void wb_request_free(struct wb_request *r)
     for (size_t i = 0; i < r->sets; i++)
         free(r->set[i]);
     for (size_t i = 0; i < r->models; i++) {
-        free((char *)(uintptr_t)r->model[i].name);
+        free(r->model_name[i]);
         wb_model_unref(r->model[i].model);
     }
     wb_model_unref(r->result);
     free(r->set);
     free(r->model);
+    free(r->model_name);
     free(r->name);
     free(r->text);
     free(r);
@@ -76,7 +77,11 @@ struct wb_request *wb_request_console(const struct wb_console_input *in)
 {
     struct wb_request *r = wb_request_new(WB_WORKER_CONSOLE, NULL, in->text, strlen(in->text));
 
-    if (r == NULL || (r->model = calloc(in->models + 1, sizeof *r->model)) == NULL) {
+    if (r == NULL)
+        return NULL;
+    r->model = calloc(in->models + 1, sizeof *r->model);
+    r->model_name = calloc(in->models + 1, sizeof *r->model_name);
+    if (r->model == NULL || r->model_name == NULL) {
         wb_request_free(r);
         return NULL;
     }
@@ -87,6 +92,7 @@ struct wb_request *wb_request_console(const struct wb_console_input *in)
             wb_request_free(r);
             return NULL;
         }
+        r->model_name[r->models] = name;
         r->model[r->models] =
             (struct wb_console_model){ name, wb_model_ref(in->model[r->models].model) };
     }

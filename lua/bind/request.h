@@ -14,7 +14,8 @@ struct wb_request {
     size_t n;
     char **set;
     size_t sets, step;
-    struct wb_console_model *model; /* names owned, models referenced */
+    struct wb_console_model *model; /* referenced; names borrowed from model_name */
+    char **model_name;
     size_t models;
     struct wb_model *result;
     struct wb_request *next; /* of the queue */

@@ -102,7 +102,7 @@ static void *allocate(void *ctx, void *ptr, size_t old, size_t size)
     out = get_block(vm, size);
     if (out == NULL && size <= old && is_small(size) && !is_small(old))
         out = wb_slabs_get(&vm->slabs, size,
-                          UINT64_MAX); /* shrinking must not fail: a slab beyond the cap */
+                           UINT64_MAX); /* shrinking must not fail: a slab beyond the cap */
     if (out == NULL)
         return ptr != NULL && size <= old ? ptr : NULL;
     if (ptr != NULL) {
@@ -185,7 +185,8 @@ int wb_lua_raise(lua_State *L, const struct wb_err *err)
     wb_lua_where(L);
     lua_pushstring(L, err->msg);
     lua_concat(L, 2);
-    return lua_error(L);
+    lua_error(L);
+    __builtin_unreachable(); /* Lua's header does not say so */
 }
 
 int wb_lua_fail(lua_State *L, enum wb_code code, const char *fmt, ...)
@@ -196,7 +197,7 @@ int wb_lua_fail(lua_State *L, enum wb_code code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(err.msg, sizeof err.msg, fmt, ap);
     va_end(ap);
-    return wb_lua_raise(L, &err);
+    wb_lua_raise(L, &err);
 }
 
 /* Error objects that are no strings become one. */

@@ -189,12 +189,16 @@ static void pair_stats(struct data *d)
     sink += s.same_sign;
 }
 
-/* As diff does it: from bf16 on. */
+/* As diff does it. */
 static void pair_stats_bf16(struct data *d)
 {
-    d->t->widen[WB_DTYPE_BF16](d->n, d->packed, d->out);
-    d->t->widen[WB_DTYPE_BF16](d->n, (const char *)d->packed + 2 * d->n, d->z);
-    pair_stats(d);
+    struct wb_pair_stats s;
+    double lanes[4][WB_LANES];
+
+    wb_pair_stats_start(&s, lanes);
+    d->t->pair_stats_packed[WB_DTYPE_BF16](d->n, d->packed, (const char *)d->packed + 2 * d->n, &s,
+                                           lanes);
+    sink += s.same_sign;
 }
 
 /* About 1 element in 100 inside, as after a sample. */

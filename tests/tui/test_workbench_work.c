@@ -72,6 +72,19 @@ static void test_bad_model(void **state)
     bench_quit(&b);
 }
 
+static void test_open_completes(void **state)
+{
+    (void)state;
+    bench_start(&b, 24, 80, "tests/data/zoo/math");
+    pty_wait_text(&b.p, "1/1");
+    pty_type(&b.p, "o");
+    pty_wait_text(&b.p, "Open model:");
+    pty_type(&b.p, "tests/data/zoo/ba\t");
+    pty_wait_text(&b.p, "Open model: " BASE);
+    bench_escape(&b);
+    bench_quit(&b);
+}
+
 static void test_model_changes(void **state)
 {
     (void)state;
@@ -430,6 +443,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_bad_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_open_completes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_model_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_model_vanishes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_model_truncated, setup, teardown),
