@@ -201,11 +201,13 @@ static bool encode_plain(struct encoding *e, const char *text, size_t n, bool fi
         struct wb_pieces done;
 
         wb_pieces_clear(&e->next);
+        e->next.behind = e->piece.behind;
         for (size_t i = 0; ok && i < e->piece.at.count; i++) {
             const struct wb_span *at = &e->piece.at.at[i];
 
             ok = cutter->step[s].cut(&cutter->step[s], e->piece.text.text + at->from,
-                                     at->to - at->from, first && i == 0, &e->next, err);
+                                     at->to - at->from, first && i == 0 && !e->piece.behind,
+                                     &e->next, err);
         }
         done = e->piece;
         e->piece = e->next;
