@@ -20,6 +20,9 @@ steps()
     models) printf '%s\n' ':go models' 'keys j' 'keys c' ;;
     tensors) printf '%s\n' ':go tensors model.layers.3.mlp.down_proj.weight' ;;
     layers) printf '%s\n' ':model math base' ':go layers' 'keys j j l l' ;;
+    states) printf '%s\n' ':model math base' ':go layers' ':text tests/data/zoo/eval/english.txt' 'keys D j j' ;;
+    heads) printf '%s\n' ':go heads' ':text tests/data/zoo/eval/english.txt' ':stat previous' 'keys j j l l l' ;;
+    attention) printf '%s\n' ':go heads' 'keys j j l l l' ':attend In the beginning God created the heaven and the earth' 'keys z' ;;
     pipeline) printf '%s\n' ':go pipeline' ':knob density 0.3' ;;
     play) printf '%s\n' ':go play' ':prompt The old man looked at his wife and said' 'keys p' 'keys Tab Tab g > > >' ;;
     run) printf '%s\n' ":run $scratch/merged" ':go run' ;;
@@ -55,7 +58,7 @@ into_readme()
         -e "/<!-- screen $1 -->/r $scratch/block" README.md
 }
 
-for name in models tensors layers pipeline play run parameters problems plugins console; do
+for name in models tensors layers states heads attention pipeline play run parameters problems plugins console; do
     play "$name" 120x34 "dump svg views/pictures/$name.svg" >/dev/null
     sed -i "s|$scratch/||g" "views/pictures/$name.svg"
     play "$name" 80x24 dump >"$scratch/text"
