@@ -26,7 +26,7 @@ static struct heads *heads_of(struct view_fixture *f)
 static void open_heads(struct view_fixture *f, int rows, int cols, const char *names)
 {
     open_models(f, rows, cols, names);
-    run(f, "go heads");
+    view_fixture_command(f, "go heads"); /* what it begins is left for the text */
     run(f, "text tests/data/zoo/eval/english.txt");
 }
 
