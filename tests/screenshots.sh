@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # What `make screenshots` runs: pictures of every screen, taken from the running program.
 #
-# Each screen is brought up by a script of keys on the bundled models; an SVG of 120x34 goes to
+# screenshots.sh NAME...: those alone. Each screen is brought up by a script of keys on the bundled models; an SVG of 120x34 goes to
 # views/pictures/, and its text at 80x24 between the marks "<!-- screen NAME -->" of README.md.
 set -eu
 
 cd "$(dirname "$0")/.."
 weightbench=${WEIGHTBENCH:-$PWD/weightbench}
-export WEIGHTBENCH_SHARE=$PWD LC_ALL=C.UTF-8 TZ=UTC
+export WEIGHTBENCH_SHARE=. LC_ALL=C.UTF-8 TZ=UTC # no path of this machine is in a picture
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 models=(tests/data/zoo/base tests/data/zoo/math tests/data/zoo/german tests/data/zoo/code)
@@ -58,7 +58,7 @@ into_readme()
         -e "/<!-- screen $1 -->/r $scratch/block" README.md
 }
 
-for name in models tensors layers states heads attention pipeline play run parameters problems plugins console; do
+for name in ${*:-models tensors layers states heads attention pipeline play run parameters problems plugins console}; do
     play "$name" 120x34 "dump svg views/pictures/$name.svg" >/dev/null
     sed -i "s|$scratch/||g" "views/pictures/$name.svg"
     play "$name" 80x24 dump >"$scratch/text"
