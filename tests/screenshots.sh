@@ -58,7 +58,9 @@ into_readme()
         -e "/<!-- screen $1 -->/r $scratch/block" README.md
 }
 
-for name in ${*:-models tensors layers states heads attention pipeline play run parameters problems plugins console}; do
+all=(models tensors layers states heads attention pipeline play run parameters problems plugins console)
+[ $# -gt 0 ] || set -- "${all[@]}"
+for name in "$@"; do
     play "$name" 120x34 "dump svg views/pictures/$name.svg" >/dev/null
     sed -i "s|$scratch/||g" "views/pictures/$name.svg"
     play "$name" 80x24 dump >"$scratch/text"
