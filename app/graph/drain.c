@@ -323,14 +323,13 @@ void wb_drain_feed_pair(struct wb_work *w, size_t i, size_t n, enum wb_dtype dty
     wb_kernels()->pair_stats_packed[dtype](n, x, y, &s->pair, s->lanes);
 }
 
-void wb_drain_write_fma(const struct wb_program *p, struct wb_work *w, size_t i, size_t n,
-                        const float *x, float a, const float *z)
+void *wb_drain_room(const struct wb_program *p, struct wb_work *w, size_t i, size_t n)
 {
-    const struct wb_drain *d = p->drain[i];
     struct wb_drain_state *s = &w->state[i];
+    void *room = s->out.bytes + s->out_at;
 
-    wb_kernels()->fma_narrow[d->dtype](n, x, a, z, s->out.bytes + s->out_at);
-    s->out_at += n * (wb_dtype_bits(d->dtype) / 8);
+    s->out_at += n * (wb_dtype_bits(p->drain[i]->dtype) / 8);
+    return room;
 }
 
 void wb_drain_feed(const struct wb_program *p, struct wb_work *w, size_t i, size_t n, uint64_t at,
@@ -341,8 +340,7 @@ void wb_drain_feed(const struct wb_program *p, struct wb_work *w, size_t i, size
 
     switch (d->kind) {
     case WB_DRAIN_WRITE:
-        wb_kernels()->narrow[d->dtype](n, x, s->out.bytes + s->out_at);
-        s->out_at += n * (wb_dtype_bits(d->dtype) / 8);
+        wb_kernels()->narrow[d->dtype](n, x, wb_drain_room(p, w, i, n));
         break;
     case WB_DRAIN_COPY:
         break;

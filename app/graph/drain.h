@@ -65,9 +65,8 @@ void wb_drain_feed_difference(const struct wb_program *p, struct wb_work *w, siz
                               enum wb_dtype dtype, const void *src, const float *y);
 void wb_drain_feed_pair(struct wb_work *w, size_t i, size_t n, enum wb_dtype dtype, const void *x,
                         const void *y);
-/* Write fmaf(x, a, z). */
-void wb_drain_write_fma(const struct wb_program *p, struct wb_work *w, size_t i, size_t n,
-                        const float *x, float a, const float *z);
+/* Where the next n elements of a drain that writes go, for who narrows them himself. */
+void *wb_drain_room(const struct wb_program *p, struct wb_work *w, size_t i, size_t n);
 /* After a tile: partial results stored, bytes handed to the output. */
 bool wb_drain_finish(const struct wb_program *p, struct wb_work *w, size_t tile,
                      const struct wb_context *cx, struct wb_err *err);

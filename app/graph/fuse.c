@@ -323,10 +323,35 @@ static void fuse_pair(struct fuser *f, struct wb_instr *in)
     x->code = y->code = WB_CODE_NONE;
 }
 
+/* The last step from packed elements to packed elements of the same dtype. */
+static bool fuse_write_loaded(struct fuser *f, struct wb_instr *in)
+{
+    int dtype = (int)f->p->drain[in->drain]->dtype;
+
+    for (int side = 0; side < 2; side++) {
+        struct wb_instr *fma =
+            sole(f, in->a, side == 0 ? WB_CODE_LOAD_SUB_FMA : WB_CODE_SUB_LOAD_FMA, dtype);
+
+        if (fma == NULL || wb_kernels()->widen_sub_fma_narrow[dtype] == NULL)
+            continue;
+        in->code = side == 0 ? WB_CODE_LOAD_SUB_FMA_DRAIN : WB_CODE_SUB_LOAD_FMA_DRAIN;
+        in->sub = fma->sub;
+        in->a = fma->a;
+        in->b = fma->b;
+        in->c = fma->c;
+        in->s = fma->s;
+        fma->code = WB_CODE_NONE;
+        return true;
+    }
+    return false;
+}
+
 static void fuse_write(struct fuser *f, struct wb_instr *in)
 {
     struct wb_instr *fma = sole(f, in->a, WB_CODE_FMA_VS, -1);
 
+    if (fuse_write_loaded(f, in))
+        return;
     if (fma == NULL || wb_kernels()->fma_narrow[f->p->drain[in->drain]->dtype] == NULL)
         return;
     in->code = WB_CODE_FMA_DRAIN;

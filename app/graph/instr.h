@@ -33,22 +33,24 @@ enum wb_code_op {
     WB_CODE_TOP_ROWS,
     WB_CODE_DRAIN, /* feed drain number `drain` */
     /* what app/graph/fuse.c makes of pairs */
-    WB_CODE_LOAD_SUB,        /* slot a - b */
-    WB_CODE_LOAD_SUB_FMA,    /* (slot a - b) s + c */
-    WB_CODE_SUB_LOAD,        /* b - slot a */
-    WB_CODE_SUB_LOAD_FMA,    /* (b - slot a) s + c */
-    WB_CODE_LOAD_SUB_KEEP,   /* d = slot a - b, where it is among the top, else d times 0 */
-    WB_CODE_LOAD_SUB_DRAIN,  /* feed a drain with slot a - b */
-    WB_CODE_LOAD_PAIR_DRAIN, /* feed a drain with the slots a and `other` */
-    WB_CODE_MUL_MAX,         /* max(a b, s) */
-    WB_CODE_ADD_GT,          /* c + (a > s) */
-    WB_CODE_TOP_KEEP,        /* a where it is among the top, else a times 0 */
-    WB_CODE_SUM,             /* of the registers `many` */
-    WB_CODE_STEP,            /* a op s ? t : u */
-    WB_CODE_TALLY,           /* sum of max(many b, s), and in dst2 how many of those are > t */
-    WB_CODE_MUL_DIV_MAX,     /* a b / max(c, s) */
-    WB_CODE_FMA_DRAIN,       /* write a s + c */
-    WB_CODE_NONE,            /* fused away */
+    WB_CODE_LOAD_SUB,           /* slot a - b */
+    WB_CODE_LOAD_SUB_FMA,       /* (slot a - b) s + c */
+    WB_CODE_SUB_LOAD,           /* b - slot a */
+    WB_CODE_SUB_LOAD_FMA,       /* (b - slot a) s + c */
+    WB_CODE_LOAD_SUB_KEEP,      /* d = slot a - b, where it is among the top, else d times 0 */
+    WB_CODE_LOAD_SUB_DRAIN,     /* feed a drain with slot a - b */
+    WB_CODE_LOAD_SUB_FMA_DRAIN, /* write (slot a - b) s + c */
+    WB_CODE_SUB_LOAD_FMA_DRAIN, /* write (b - slot a) s + c */
+    WB_CODE_LOAD_PAIR_DRAIN,    /* feed a drain with the slots a and `other` */
+    WB_CODE_MUL_MAX,            /* max(a b, s) */
+    WB_CODE_ADD_GT,             /* c + (a > s) */
+    WB_CODE_TOP_KEEP,           /* a where it is among the top, else a times 0 */
+    WB_CODE_SUM,                /* of the registers `many` */
+    WB_CODE_STEP,               /* a op s ? t : u */
+    WB_CODE_TALLY,              /* sum of max(many b, s), and in dst2 how many of those are > t */
+    WB_CODE_MUL_DIV_MAX,        /* a b / max(c, s) */
+    WB_CODE_FMA_DRAIN,          /* write a s + c */
+    WB_CODE_NONE,               /* fused away */
 };
 
 struct wb_instr {

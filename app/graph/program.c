@@ -389,6 +389,14 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         wb_drain_feed_difference(p, w, in->drain, n, (enum wb_dtype)in->sub,
                                  slot_at(p, w, in->a, c), b);
         break;
+    case WB_CODE_LOAD_SUB_FMA_DRAIN:
+        k->widen_sub_fma_narrow[in->sub](n, slot_at(p, w, in->a, c), b, in->s, z,
+                                         wb_drain_room(p, w, in->drain, n));
+        break;
+    case WB_CODE_SUB_LOAD_FMA_DRAIN:
+        k->sub_widen_fma_narrow[in->sub](n, b, slot_at(p, w, in->a, c), in->s, z,
+                                         wb_drain_room(p, w, in->drain, n));
+        break;
     case WB_CODE_LOAD_PAIR_DRAIN:
         wb_drain_feed_pair(w, in->drain, n, (enum wb_dtype)in->sub, slot_at(p, w, in->a, c),
                            slot_at(p, w, in->other, c));
@@ -416,7 +424,8 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
         k->mul_div_max(n, a, b, z, in->s, out);
         break;
     case WB_CODE_FMA_DRAIN:
-        wb_drain_write_fma(p, w, in->drain, n, a, in->s, z);
+        k->fma_narrow[p->drain[in->drain]->dtype](n, a, in->s, z,
+                                                  wb_drain_room(p, w, in->drain, n));
         break;
     case WB_CODE_NONE:
         break;
@@ -427,12 +436,29 @@ static bool run_instr(struct wb_program *p, struct wb_work *w, const struct wb_i
     return true;
 }
 
+/* Looked at chunk by chunk, what is loaded next is in the first-level cache. */
+static bool slots_are_finite(const struct wb_program *p, struct wb_work *w, const struct chunk *c)
+{
+    for (size_t i = 0; i < p->slots; i++) {
+        const struct wb_slot *s = &p->slot[i];
+
+        if (s->guard == NULL || w->in[i].finite ||
+            wb_kernels()->finite[s->dtype](c->n, slot_at(p, w, i, c)))
+            continue;
+        w->bad_node = s->guard;
+        return false;
+    }
+    return true;
+}
+
 /* The chunk at c->at, which ends before `end`; then the next one. */
 static bool run_chunk(struct wb_program *p, struct wb_work *w, struct chunk *c, uint64_t end,
                       struct wb_err *err)
 {
     c->n = p->gapless ? (size_t)(end - c->at < WB_CHUNK ? end - c->at : WB_CHUNK)
                       : wb_chunk_count(&p->geometry, c->at, end);
+    if (!slots_are_finite(p, w, c))
+        return false;
     for (size_t k = 0; k < p->instrs; k++)
         if (!run_instr(p, w, &p->instr[k], c, err))
             return false;
@@ -510,27 +536,13 @@ static bool report_nonfinite(struct wb_work *w, const struct wb_context *cx, str
     return false;
 }
 
-static bool slot_is_finite(const struct wb_program *p, struct wb_work *w, size_t slot, size_t tile)
-{
-    const struct wb_slot *s = &p->slot[slot];
-
-    if (s->guard == NULL || w->in[slot].finite ||
-        wb_kernels()->finite[s->dtype](wb_tile_count(&p->geometry, tile), w->in[slot].bytes))
-        return true;
-    w->bad_node = s->guard;
-    return false;
-}
-
 static bool run_tile(struct wb_program *p, struct wb_work *w, size_t tile,
                      const struct wb_context *cx, struct wb_err *err)
 {
     w->bad_node = NULL;
-    for (size_t i = 0; i < p->slots; i++) {
+    for (size_t i = 0; i < p->slots; i++)
         if (!wb_tile_read(p, w, i, tile, cx, err))
             return false;
-        if (!slot_is_finite(p, w, i, tile))
-            return report_nonfinite(w, cx, err);
-    }
     wb_drain_start(p, w);
     if (!wb_drain_reserve(p, w, tile, err))
         return false;

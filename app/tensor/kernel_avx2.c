@@ -87,22 +87,50 @@ static void narrow_bf16(size_t n, const float *x, void *dst)
         store16(dst, i, encode_bf16(x[i]));
 }
 
-static void fma_narrow_bf16(size_t n, const float *x, float a, const float *z, void *dst)
+/* Eight packed elements. */
+static inline __m256 widened(const void *src, size_t i)
 {
-    const __m256i nan = _mm256_set1_epi32(F32_NAN >> 16);
-    const __m256 factor = _mm256_set1_ps(a);
-    size_t i = 0;
+    __m128i codes = _mm_loadu_si128((const void *)((const char *)src + 2 * i));
 
-    for (; n - i >= 16; i += 16) {
-        __m256 low = _mm256_fmadd_ps(_mm256_loadu_ps(x + i), factor, _mm256_loadu_ps(z + i));
-        __m256 high =
-            _mm256_fmadd_ps(_mm256_loadu_ps(x + i + 8), factor, _mm256_loadu_ps(z + i + 8));
-
-        store_codes(codes_bf16(low, nan), codes_bf16(high, nan), (char *)dst + 2 * i);
-    }
-    for (; i < n; i++)
-        store16(dst, i, encode_bf16(quiet(fmaf(x[i], a, z[i]))));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(codes), 16));
 }
+
+/* Narrow VECTOR(i), eight numbers, and ELEMENT(i), one. */
+#define WRITE(name, params)                                                         \
+    static void name params                                                         \
+    {                                                                               \
+        const __m256i nan = _mm256_set1_epi32(F32_NAN >> 16);                       \
+        const __m256 factor = _mm256_set1_ps(a);                                    \
+        size_t i = 0;                                                               \
+                                                                                    \
+        for (; n - i >= 16; i += 16)                                                \
+            store_codes(codes_bf16(VECTOR(i), nan), codes_bf16(VECTOR(i + 8), nan), \
+                        (char *)dst + 2 * i);                                       \
+        for (; i < n; i++)                                                          \
+            store16(dst, i, encode_bf16(quiet(ELEMENT(i))));                        \
+    }
+
+#define VECTOR(i) _mm256_fmadd_ps(_mm256_loadu_ps(x + (i)), factor, _mm256_loadu_ps(z + (i)))
+#define ELEMENT(i) fmaf(x[i], a, z[i])
+WRITE(fma_narrow_bf16, (size_t n, const float *x, float a, const float *z, void *dst))
+#undef VECTOR
+#undef ELEMENT
+#define VECTOR(i)                                                                     \
+    _mm256_fmadd_ps(_mm256_sub_ps(widened(src, i), _mm256_loadu_ps(y + (i))), factor, \
+                    _mm256_loadu_ps(z + (i)))
+#define ELEMENT(i) fmaf(decode_bf16(load16(src, i)) - y[i], a, z[i])
+WRITE(widen_sub_fma_narrow_bf16,
+      (size_t n, const void *src, const float *y, float a, const float *z, void *dst))
+#undef VECTOR
+#undef ELEMENT
+#define VECTOR(i)                                                                     \
+    _mm256_fmadd_ps(_mm256_sub_ps(_mm256_loadu_ps(x + (i)), widened(src, i)), factor, \
+                    _mm256_loadu_ps(z + (i)))
+#define ELEMENT(i) fmaf(x[i] - decode_bf16(load16(src, i)), a, z[i])
+WRITE(sub_widen_fma_narrow_bf16,
+      (size_t n, const float *x, const void *src, float a, const float *z, void *dst))
+#undef VECTOR
+#undef ELEMENT
 #define HAVE_FMA_NARROW_BF16
 
 /* --- float16, sqrt --------------------------------------------------------------------------- */

@@ -45,14 +45,6 @@ static inline unsigned mask_of(__m256i v)
     return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(v));
 }
 
-/* Eight packed elements. */
-static inline __m256 widened(const void *src, size_t i)
-{
-    __m128i codes = _mm_loadu_si128((const void *)((const char *)src + 2 * i));
-
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(codes), 16));
-}
-
 /* As key_abs of the one quiet NaN where v, a result of arithmetic, is any. */
 static inline __m256i key_abs_quiet(__m256 v)
 {

@@ -17,9 +17,13 @@
     "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,popcnt,prefer-vector-width=512")
 #endif
 
+#define HAVE_NARROW_BF16
+
 #include "app/tensor/kernel_lanes.h"
 #include "app/tensor/kernel_loop.h"
 #include "app/tensor/kernel_map.h"
+
+#include "app/tensor/kernel_avx512_packed.h"
 
 /* --- float16, sqrt --------------------------------------------------------------------------- */
 
@@ -235,11 +239,17 @@ static inline uint64_t count_sum(__m512i v)
     return (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(low, high));
 }
 
-/* The whole register is stored: the list has room for n, and used <= i. (Compressing right into
- * memory is many times slower on some processors.) */
-#define BRACKET(name, vector_key, element_key)                                                     \
-    static size_t name(size_t n, const float *x, uint32_t low, uint32_t high,                      \
-                       struct wb_bracket_counts *counts, uint32_t *list)                           \
+/* As key_abs of the one quiet NaN where v, a result of arithmetic, is any. */
+static inline __m512i key_abs_quiet(__m512 v)
+{
+    return _mm512_min_epi32(key_abs(v), _mm512_set1_epi32((int32_t)F32_NAN));
+}
+
+/* Without a branch: what lies inside the bracket is a few percent, too many to be foreseen. The
+ * whole register is stored: the list has room for n, and used <= i. (Compressing right into memory
+ * is many times slower on some processors.) */
+#define BRACKET(name, params)                                                                      \
+    static size_t name params                                                                      \
     {                                                                                              \
         const __m512i least_key = _mm512_set1_epi32((int32_t)low), one = _mm512_set1_epi32(1);     \
         const __m512i most_key = _mm512_set1_epi32((int32_t)high);                                 \
@@ -248,7 +258,7 @@ static inline uint64_t count_sum(__m512i v)
         size_t i = 0, used = 0;                                                                    \
                                                                                                    \
         for (; n - i >= 16; i += 16) {                                                             \
-            __m512i key = vector_key(_mm512_loadu_ps(x + i));                                      \
+            __m512i key = VECTOR(i);                                                               \
             __mmask16 high_up = _mm512_cmpge_epu32_mask(key, most_key);                            \
             __mmask16 above_low = _mm512_cmpgt_epu32_mask(key, least_key);                         \
             __mmask16 inside = (__mmask16)(above_low & ~high_up);                                  \
@@ -258,8 +268,6 @@ static inline uint64_t count_sum(__m512i v)
             over_low = _mm512_mask_add_epi32(over_low, above_low, over_low, one);                  \
             from_low = _mm512_mask_add_epi32(from_low, _mm512_cmpge_epu32_mask(key, least_key),    \
                                              from_low, one);                                       \
-            if (inside == 0)                                                                       \
-                continue;                                                                          \
             _mm512_storeu_si512(list + used, _mm512_maskz_compress_epi32(inside, key));            \
             used += count_true(inside);                                                            \
         }                                                                                          \
@@ -269,12 +277,31 @@ static inline uint64_t count_sum(__m512i v)
         counts->at_high += at_high;                                                                \
         counts->at_low += at_low;                                                                  \
         for (; i < n; i++)                                                                         \
-            bracket_element(element_key(x[i]), low, high, counts, list, &used);                    \
+            bracket_element(ELEMENT(i), low, high, counts, list, &used);                           \
         return used;                                                                               \
     }
 
-BRACKET(bracket_abs, key_abs, wb_key_abs)
-BRACKET(bracket_signed, key_signed, key_by_value)
+#define OF_FLOATS                                                                             \
+    (size_t n, const float *x, uint32_t low, uint32_t high, struct wb_bracket_counts *counts, \
+     uint32_t *list)
+
+#define VECTOR(i) key_abs(_mm512_loadu_ps(x + (i)))
+#define ELEMENT(i) wb_key_abs(x[i])
+BRACKET(bracket_abs, OF_FLOATS)
+#undef VECTOR
+#undef ELEMENT
+#define VECTOR(i) key_signed(_mm512_loadu_ps(x + (i)))
+#define ELEMENT(i) key_by_value(x[i])
+BRACKET(bracket_signed, OF_FLOATS)
+#undef VECTOR
+#undef ELEMENT
+#define VECTOR(i) key_abs_quiet(_mm512_sub_ps(widened(src, i), _mm512_loadu_ps(y + (i))))
+#define ELEMENT(i) wb_key_abs(element_sub(decode_bf16(load16(src, i)), y[i]))
+BRACKET(widen_sub_bracket_bf16, (size_t n, const void *src, const float *y, uint32_t low,
+                                 uint32_t high, struct wb_bracket_counts *counts, uint32_t *list))
+#undef VECTOR
+#undef ELEMENT
+#define HAVE_WIDEN_SUB_BRACKET
 
 #define KERNEL_TABLE wb_kernels_avx512
 #define KERNEL_NAME "avx512"

@@ -189,6 +189,20 @@ static void fma_narrow_bf16(size_t n, const float *x, float a, const float *z, v
     EACH(i, n)
     store16(dst, i, encode_bf16(quiet(fmaf(x[i], a, z[i]))));
 }
+
+static void widen_sub_fma_narrow_bf16(size_t n, const void *src, const float *y, float a,
+                                      const float *z, void *dst)
+{
+    EACH(i, n)
+    store16(dst, i, encode_bf16(quiet(fmaf(decode_bf16(load16(src, i)) - y[i], a, z[i]))));
+}
+
+static void sub_widen_fma_narrow_bf16(size_t n, const float *x, const void *src, float a,
+                                      const float *z, void *dst)
+{
+    EACH(i, n)
+    store16(dst, i, encode_bf16(quiet(fmaf(x[i] - decode_bf16(load16(src, i)), a, z[i]))));
+}
 #endif
 
 /* Through a block that stays in the first-level cache, where a table has nothing better. */

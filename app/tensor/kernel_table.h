@@ -50,5 +50,7 @@ const struct wb_kernels KERNEL_TABLE = {
     .step = { X(gt) X(lt) X(ge) X(le) X(eq) X(ne) },
 #undef X
     .fma_narrow = { [WB_DTYPE_BF16] = fma_narrow_bf16 },
+    .widen_sub_fma_narrow = { [WB_DTYPE_BF16] = widen_sub_fma_narrow_bf16 },
+    .sub_widen_fma_narrow = { [WB_DTYPE_BF16] = sub_widen_fma_narrow_bf16 },
     .mul_max = mul_max, .add_gt = add_gt, .topkeep_abs = topkeep_abs, .topkeep_signed = topkeep_signed,
 };

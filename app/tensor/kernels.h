@@ -225,6 +225,11 @@ struct wb_kernels {
     /* fmaf(x, a, z), narrowed */
     void (*fma_narrow[WB_DTYPE_COUNT])(size_t n, const float *x, float a, const float *z,
                                        void *dst);
+    /* fmaf(src - y, a, z) and fmaf(x - src, a, z), narrowed to the dtype of src */
+    void (*widen_sub_fma_narrow[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y, float a,
+                                                 const float *z, void *dst);
+    void (*sub_widen_fma_narrow[WB_DTYPE_COUNT])(size_t n, const float *x, const void *src, float a,
+                                                 const float *z, void *dst);
     /* bracket_abs of src - y */
     size_t (*widen_sub_bracket[WB_DTYPE_COUNT])(size_t n, const void *src, const float *y,
                                                 uint32_t low, uint32_t high,

@@ -11,6 +11,7 @@
 
 #include "app/tensor/kernels.h"
 
+#define LONG 5000
 #define MOST 600 /* beyond the blocks that kernels work in */
 #define ODD 3    /* arrays start off their alignment */
 
@@ -122,13 +123,12 @@ static void check_bracket(const struct wb_kernels *k, const struct wb_kernels *o
     }
 }
 
-static void check_pairs(const struct wb_kernels *k, const struct wb_kernels *one,
-                        const struct data *d, size_t n, size_t odd)
+static void check_pairs(const struct wb_kernels *k, const struct wb_kernels *one, const uint16_t *x,
+                        const uint16_t *y, size_t n)
 {
-    const uint16_t *x = d->packed + odd, *y = d->other + odd;
-    double lanes[2][4][WB_LANES];
-    struct wb_pair_stats got, want;
-    float a[MOST], b[MOST];
+    double lanes[3][4][WB_LANES];
+    struct wb_pair_stats got, want, wide;
+    float a[LONG], b[LONG];
 
     one->widen[WB_DTYPE_BF16](n, x, a);
     one->widen[WB_DTYPE_BF16](n, y, b);
@@ -136,12 +136,18 @@ static void check_pairs(const struct wb_kernels *k, const struct wb_kernels *one
     memset(&want, 0, sizeof want);
     wb_pair_stats_start(&got, lanes[0]);
     wb_pair_stats_start(&want, lanes[1]);
+    memset(&wide, 0, sizeof wide);
+    wb_pair_stats_start(&wide, lanes[2]);
+    k->pair_stats(n, a, b, &wide, lanes[2]);
     k->pair_stats_packed[WB_DTYPE_BF16](n, x, y, &got, lanes[0]);
     one->pair_stats(n, a, b, &want, lanes[1]);
     assert_memory_equal(lanes[0], lanes[1], sizeof lanes[0]);
+    assert_memory_equal(lanes[2], lanes[1], sizeof lanes[0]);
+    wb_pair_stats_finish(&wide, lanes[2]);
     wb_pair_stats_finish(&got, lanes[0]);
     wb_pair_stats_finish(&want, lanes[1]);
     assert_memory_equal(&got, &want, sizeof got);
+    assert_memory_equal(&wide, &want, sizeof got);
 }
 
 /* Special values are rare enough for whole blocks without one, and common enough for others. */
@@ -161,7 +167,8 @@ static void test_packed_equals_widened(void **state)
         for (size_t t = 0; t < tables; t++)
             for (size_t n = 0; n <= MOST; n++) {
                 check_bracket(table[t], table[0], &d, n, seed % 2 ? 0 : ODD);
-                check_pairs(table[t], table[0], &d, n, seed % 2 ? 0 : ODD);
+                check_pairs(table[t], table[0], d.packed + seed % 2 * ODD, d.other + seed % 2 * ODD,
+                            n);
             }
     }
 }
@@ -227,6 +234,14 @@ static void check_scalars(const struct wb_kernels *k, const struct wb_kernels *o
     one->narrow[WB_DTYPE_BF16](n, a, packed[0]);
     k->fma_narrow[WB_DTYPE_BF16](n, x, 0.3f, z, packed[1]);
     assert_memory_equal(packed[0], packed[1], 2 * n);
+    one->widen_sub_fma[WB_DTYPE_BF16](n, d->packed + odd, y, 0.3f, z, a);
+    one->narrow[WB_DTYPE_BF16](n, a, packed[0]);
+    k->widen_sub_fma_narrow[WB_DTYPE_BF16](n, d->packed + odd, y, 0.3f, z, packed[1]);
+    assert_memory_equal(packed[0], packed[1], 2 * n);
+    one->sub_widen_fma[WB_DTYPE_BF16](n, x, d->packed + odd, -0.3f, z, a);
+    one->narrow[WB_DTYPE_BF16](n, a, packed[0]);
+    k->sub_widen_fma_narrow[WB_DTYPE_BF16](n, x, d->packed + odd, -0.3f, z, packed[1]);
+    assert_memory_equal(packed[0], packed[1], 2 * n);
 }
 
 static void test_fused_equals_single(void **state)
@@ -244,6 +259,34 @@ static void test_fused_equals_single(void **state)
                 check_many(table[t], table[0], &d, n, seed % 2 ? 0 : ODD);
                 check_scalars(table[t], table[0], &d, n, seed % 2 ? 0 : ODD);
             }
+    }
+}
+
+/* Longer than the tiles of any table, all finite but for one place, in turn in every part. */
+static void test_long_pairs(void **state)
+{
+    static const float odd_one[] = { 1, NAN, -INFINITY, 3e38f, -0.0f, 1e-42f };
+    size_t tables, where[] = { 0, 17, 1023, 1024, 2047, 4095, 4096, LONG - 1 };
+    const struct wb_kernels *const *table = wb_kernels_all(&tables);
+    static uint16_t x[LONG + 1], y[LONG + 1];
+    static float a[LONG], b[LONG];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof where / sizeof where[0] * 6; i++) {
+        uint32_t seed = 77 + (uint32_t)i;
+
+        for (size_t k = 0; k < LONG; k++) {
+            a[k] = ((float)(draw(&seed) % 4001) - 2000) / 1024;
+            b[k] = draw(&seed) % 4 == 0 ? a[k] : ((float)(draw(&seed) % 257) - 128) / 4096;
+        }
+        (i % 2 == 0 ? a : b)[where[i / 6]] = odd_one[i % 6];
+        (i % 2 == 0 ? b : a)[where[i / 6]] = -3e38f;
+        table[0]->narrow[WB_DTYPE_BF16](LONG, a, x + i % 2);
+        table[0]->narrow[WB_DTYPE_BF16](LONG, b, y + i % 2);
+        for (size_t t = 0; t < tables; t++) {
+            check_pairs(table[t], table[0], x + i % 2, y + i % 2, LONG - i % 7);
+            check_pairs(table[t], table[0], x + i % 2, y + i % 2, 1500 + i % 40);
+        }
     }
 }
 
@@ -275,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fused_equals_single),
+        cmocka_unit_test(test_long_pairs),
         cmocka_unit_test(test_packed_equals_widened),
         cmocka_unit_test(test_finite),
     };
