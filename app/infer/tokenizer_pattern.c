@@ -169,7 +169,8 @@ static bool posix_class(struct walk *w, struct wb_err *err)
             w->at += strlen(classes[i].name);
             return true;
         }
-    return wb_fail(err, WB_EFORMAT, "the class %.12s is not supported", w->at);
+    return wb_fail(err, WB_EFORMAT, "the class %.*s is not supported", (int)strcspn(w->at, "]") + 1,
+                   w->at);
 }
 
 /* At "[": to behind its "]". */
