@@ -11,6 +11,7 @@
 #define PAD_BYTES ((size_t)320)
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 #define STRETCHES_MAX 256
+#define SHARE_MIN (1.0 / 3) /* of its bytes that a job must find room for */
 
 enum { TILE_EMPTY, TILE_CLAIMED, TILE_FILLED };
 
@@ -148,7 +149,7 @@ struct wb_kept *wb_kept_new(struct wb_kept_pool *pool, const struct wb_node *con
     if (pool == NULL || count == 0 || pool->count == STRETCHES_MAX)
         return NULL;
     number = find_gap(pool, bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX, &from, &room);
-    if (room <= overhead)
+    if (room <= overhead || (double)(room - overhead) < SHARE_MIN * (double)bytes)
         return NULL;
     kept = calloc(1, sizeof *kept);
     if (kept == NULL)

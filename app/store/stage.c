@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "app/core/io.h"
+#include "app/core/stream.h"
 
 #define WINDOWS 16
 #define THREADS 4
@@ -208,7 +209,7 @@ static bool put_part(struct wb_stage *stage, size_t file, uint64_t at, const voi
     if (!taken)
         return wb_pwrite(stage->file[file].fd, bytes, n, at, err) ||
                wb_wrap(err, "%s/%s", stage->file[file].dir, stage->file[file].name);
-    memcpy(w->bytes + from, bytes, n);
+    wb_stream_copy(w->bytes + from, bytes, n); /* read next by the disk */
     pthread_mutex_lock(&stage->lock);
     if (--w->users == 0) {
         if (is_whole(w))
