@@ -30,6 +30,9 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export OPENBLAS_NUM_THREADS=1 # as the program has it: threads of its own are invisible to ThreadSanitizer
 unset HF_HOME HF_HUB_CACHE WB_KERNELS
+# OpenBLAS' kernels too are those that the program takes, which corrects what the library takes for old.
+core=$("$WEIGHTBENCH" --version 2>/dev/null | sed -n 's/.*OpenBLAS \([A-Za-z]*\).*/\1/p')
+[ -z "$core" ] || export OPENBLAS_CORETYPE=${OPENBLAS_CORETYPE:-$core}
 
 # Run program $2 as number $1: its output, exit status and seconds go to files.
 run_one()

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # What `make screenshots` runs: pictures of every screen, taken from the running program.
 #
-# Each screen is brought up by a script of keys on the bundled models; an SVG of 120x34 goes to
+# screenshots.sh NAME...: those alone. Each screen is brought up by a script of keys on the bundled models; an SVG of 120x34 goes to
 # views/pictures/, and its text at 80x24 between the marks "<!-- screen NAME -->" of README.md.
 set -eu
 
 cd "$(dirname "$0")/.."
 weightbench=${WEIGHTBENCH:-$PWD/weightbench}
-export WEIGHTBENCH_SHARE=$PWD LC_ALL=C.UTF-8 TZ=UTC
+export WEIGHTBENCH_SHARE=. LC_ALL=C.UTF-8 TZ=UTC # no path of this machine is in a picture
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 models=(tests/data/zoo/base tests/data/zoo/math tests/data/zoo/german tests/data/zoo/code)
@@ -20,7 +20,11 @@ steps()
     models) printf '%s\n' ':go models' 'keys j' 'keys c' ;;
     tensors) printf '%s\n' ':go tensors model.layers.3.mlp.down_proj.weight' ;;
     layers) printf '%s\n' ':model math base' ':go layers' 'keys j j l l' ;;
+    states) printf '%s\n' ':model math base' ':go layers' ':text tests/data/zoo/eval/english.txt' 'keys D j j' ;;
+    heads) printf '%s\n' ':go heads' ':text tests/data/zoo/eval/english.txt' ':stat previous' 'keys j j l l l' ;;
+    attention) printf '%s\n' ':go heads' 'keys j j l l l' ':attend In the beginning God created the heaven and the earth' 'keys z' ;;
     pipeline) printf '%s\n' ':go pipeline' ':knob density 0.3' ;;
+    play) printf '%s\n' ':go play' ':prompt The old man looked at his wife and said' 'keys p' 'keys Tab Tab g > > >' ;;
     run) printf '%s\n' ":run $scratch/merged" ':go run' ;;
     parameters) printf '%s\n' ':go parameters' 'keys /' 'type density' 'keys Enter Tab j j' ;;
     problems) printf '%s\n' ':go problems' ;;
@@ -33,11 +37,14 @@ steps()
 # play NAME SIZE LAST-STEP: its screen.
 play()
 {
-    local pipeline=tests/data/demo/pipeline.lua
+    local pipeline=tests/data/demo/pipeline.lua ask=(--no-behaviour)
 
-    case $1 in parameters | problems) pipeline=tests/data/demo/depth.lua ;; esac
+    case $1 in
+    parameters | problems) pipeline=tests/data/demo/depth.lua ;;
+    pipeline) ask=() ;;
+    esac
     { steps "$1"; echo wait; echo "$3"; } >"$scratch/keys"
-    "$weightbench" --no-session --no-config --script "$scratch/keys" --size "$2" "${models[@]}" "$pipeline" |
+    "$weightbench" --no-session --no-config "${ask[@]}" --script "$scratch/keys" --size "$2" "${models[@]}" "$pipeline" |
         sed "s|$scratch/||g"
     rm -rf "$scratch/merged"
 }
@@ -51,7 +58,9 @@ into_readme()
         -e "/<!-- screen $1 -->/r $scratch/block" README.md
 }
 
-for name in models tensors layers pipeline run parameters problems plugins console; do
+all=(models tensors layers states heads attention pipeline play run parameters problems plugins console)
+[ $# -gt 0 ] || set -- "${all[@]}"
+for name in "$@"; do
     play "$name" 120x34 "dump svg views/pictures/$name.svg" >/dev/null
     sed -i "s|$scratch/||g" "views/pictures/$name.svg"
     play "$name" 80x24 dump >"$scratch/text"

@@ -55,30 +55,40 @@
     X(FILTER, "F", "filter", "show only names that match a glob")        \
     X(METRIC, "t", "metric", "next metric or statistic")                 \
     X(MODE, "m", "mode", "next way of looking at it")                    \
-    X(EXPORT, "x", "export", "write what is shown as SVG or CSV")
+    X(EXPORT, "x", "export", "write what is shown to a file")
 
 /* Of single views; more are added beside the view that needs them. */
-#define WB_ACTIONS_VIEWS(X)                                                             \
-    X(MODEL_OPEN, "o", "open-model", "open a model: a path or a name in the hub cache") \
-    X(MODEL_RENAME, "R", "rename", "rename the model under the cursor")                 \
-    X(MODEL_RELOAD, "C-e", "reload", "read it anew from its files")                     \
-    X(KNOB_TYPE, "=", "set-knob", "type a value for the knob")                          \
-    X(STEP_INSERT, "i", "insert-step", "insert a step from the list of plugins")        \
-    X(SAVE, "w", "save", "save the pipeline")                                           \
-    X(SETTING_KEEP, "K", "keep-setting", "keep the knobs as a named setting")           \
-    X(SETTING_COMPARE, "b", "compare-setting", "A/B: flip between two settings")        \
-    X(EXTERNAL_EDITOR, "E", "external-editor", "edit in $EDITOR")                       \
-    X(STEP_NEXT, ">", "next-step", "the next step of the pipeline")                     \
-    X(STEP_PREVIOUS, "<", "previous-step", "the step before")                           \
-    X(MODEL_NEXT, "M", "next-model", "what it is for the next model")                   \
-    X(PLUGIN_TEST, "T", "test-plugin", "run the tests of the plugin")                   \
-    X(RESULT_OPEN, "o", "open-result", "open what the run wrote as a model")            \
-    X(JUMP, "J", "jump", "jump to the line or tensor it is about")                      \
-    X(DELTAS, "D", "deltas", "of the weights, or of what they changed in their base")   \
-    X(ROLE_NEXT, ">", "next-role", "the next role; after the last, all together")       \
-    X(ROLE_PREVIOUS, "<", "previous-role", "the role before")                           \
-    X(OTHER_NEXT, "O", "next-other", "compare with the next of the open models")        \
-    X(EXACT, "c", "exact", "compute exactly now, not on a sample")
+#define WB_ACTIONS_VIEWS(X)                                                              \
+    X(MODEL_OPEN, "o", "open-model", "open a model: a path or a name in the hub cache")  \
+    X(MODEL_RENAME, "R", "rename", "rename the model under the cursor")                  \
+    X(MODEL_RELOAD, "C-e", "reload", "read it anew from its files")                      \
+    X(KNOB_TYPE, "=", "set-knob", "type a value for the knob")                           \
+    X(STEP_INSERT, "i", "insert-step", "insert a step from the list of plugins")         \
+    X(SAVE, "w", "save", "save the pipeline")                                            \
+    X(SETTING_KEEP, "K", "keep-setting", "keep the knobs as a named setting")            \
+    X(SETTING_COMPARE, "b", "compare-setting", "A/B: flip between two settings")         \
+    X(EXTERNAL_EDITOR, "E", "external-editor", "edit in $EDITOR")                        \
+    X(STEP_NEXT, ">", "next-step", "the next step of the pipeline")                      \
+    X(STEP_PREVIOUS, "<", "previous-step", "the step before")                            \
+    X(MODEL_NEXT, "M", "next-model", "what it is for the next model")                    \
+    X(PLUGIN_TEST, "T", "test-plugin", "run the tests of the plugin")                    \
+    X(RESULT_OPEN, "o", "open-result", "open what the run wrote as a model")             \
+    X(JUMP, "J", "jump", "jump to the line or tensor it is about")                       \
+    X(DELTAS, "D", "deltas", "of the weights, or of what they changed in their base")    \
+    X(ROLE_NEXT, ">", "next-role", "the next role; after the last, all together")        \
+    X(ROLE_PREVIOUS, "<", "previous-role", "the role before")                            \
+    X(OTHER_NEXT, "O", "next-other", "compare with the next of the open models")         \
+    X(EXACT, "c", "exact", "compute exactly now, not on a sample")                       \
+    X(PLAY_START, "p", "generate", "continue the prompt with every model")               \
+    X(PLAY_AGAIN, "R", "regenerate", "write anew; with another seed unless greedy")      \
+    X(COLUMN_ADD, "o", "add-column", "one more model beside the others")                 \
+    X(DIFFER_NEXT, ">", "next-difference", "the next token where another model differs") \
+    X(DIFFER_PREVIOUS, "<", "previous-difference", "the one before")                     \
+    X(EVAL_SETS, "v", "evaluation-sets", "what models are asked: texts, tasks, images")  \
+    X(SET_ADD, "o", "add-set", "one more evaluation set: a file")                        \
+    X(SETS_USUAL, "R", "usual-sets", "the evaluation sets found beside the model again") \
+    X(HEAD_NEXT, ">", "next-head", "the next head")                                      \
+    X(HEAD_PREVIOUS, "<", "previous-head", "the head before")
 
 #define WB_ACTIONS(X) WB_ACTIONS_FRAME(X) WB_ACTIONS_SHARED(X) WB_ACTIONS_VIEWS(X)
 

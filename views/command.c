@@ -11,6 +11,7 @@
 #include "lua/bind/record.h"
 #include "views/doc.h"
 #include "views/frame.h"
+#include "views/screens.h"
 
 #define ARGUMENTS_MAX 8
 #define COUNT_MAX 9999 /* of `:down 5` */
@@ -232,6 +233,12 @@ static bool run_set(struct wb_frame *f, int argc, char **argv, struct wb_err *er
         f->want.mouse = on ? 1 : -1;
         return true;
     }
+    if (strcmp(name, "behaviour") == 0) {
+        if (!set_switch(value, &on, err))
+            return false;
+        o->no_behaviour = !on;
+        return true;
+    }
     if (strcmp(name, "colormap") == 0) {
         if (strcmp(value, "viridis") != 0 && strcmp(value, "grey") != 0)
             return wb_fail(err, WB_EARG, "colormap is viridis or grey, not '%s'", value);
@@ -245,8 +252,8 @@ static bool run_set(struct wb_frame *f, int argc, char **argv, struct wb_err *er
     if (strncmp(name, "style.", 6) == 0)
         return wb_theme_set(&f->theme, name + 6, value, err);
     return wb_fail(err, WB_EARG,
-                   "there is no option '%s'; there are mouse, colormap, threads, memory, "
-                   "style.NAME",
+                   "there is no option '%s'; there are mouse, behaviour, colormap, threads, "
+                   "memory, style.NAME",
                    name);
 }
 
@@ -352,13 +359,16 @@ const struct wb_command wb_commands[] = {
     { "keep", "NAME", "keep the knobs as a setting", WB_ARGUMENT_SETTING, 1, 1, run_keep },
     { "use", "[NAME]", "turn the knobs to a kept setting; without a name to the defaults",
       WB_ARGUMENT_SETTING, 0, 1, run_use },
+    { "eval", "[FILE] [window=N] [limit=N]",
+      "the sets that models are asked; with a file, one more", WB_ARGUMENT_PATH, 0, 3,
+      wb_eval_command },
     { "record", "FILE", "write what was done so far as a Lua script that does it again",
       WB_ARGUMENT_PATH, 1, 1, run_record },
     { "screenshot", "FILE", "write the screen as text, or as a picture to FILE.svg",
       WB_ARGUMENT_PATH, 1, 1, run_screenshot },
     { "lua", "[CODE]", "evaluate Lua in the console", WB_ARGUMENT_TEXT, 0, 1, run_lua },
     { "set", "OPTION VALUE",
-      "mouse on|off, colormap viridis|grey, threads N, memory SIZE, "
+      "mouse on|off, behaviour on|off, colormap viridis|grey, threads N, memory SIZE, "
       "style.NAME LOOK",
       WB_ARGUMENT_OPTION, 2, 2, run_set },
     { "map", "KEY [ACTION] [SCREEN]", "bind a key; without an action it does nothing",
@@ -493,7 +503,8 @@ void wb_command_complete_path(const char *text, size_t at, size_t from, bool mod
 static void add_arguments(const struct wb_frame *f, enum wb_argument kind, const char *line,
                           size_t at, size_t from, struct wb_complete *out)
 {
-    static const char *const options[] = { "mouse", "colormap", "threads", "memory", NULL };
+    static const char *const options[] = { "mouse",   "behaviour", "colormap",
+                                           "threads", "memory",    NULL };
     const struct wb_desk *desk = f->desk;
 
     switch (kind) {

@@ -42,4 +42,7 @@ void wb_command_complete(const struct wb_frame *f, const char *line, size_t at, 
 void wb_command_complete_path(const char *text, size_t at, size_t from, bool models,
                               struct wb_complete *out);
 
+/* :eval of view_eval.c. */
+bool wb_eval_command(struct wb_frame *f, int argc, char **argv, struct wb_err *err);
+
 #endif

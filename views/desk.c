@@ -76,6 +76,8 @@ const char *wb_desk_summary(const struct wb_desk *desk, char *out, size_t size)
         snprintf(out, size, "script");
     } else if (desk->doc->preview_task != NULL) {
         snprintf(out, size, "preview %.0f%%", wb_doc_preview_done(desk->doc) * 100);
+    } else if (desk->doc->scores_task != NULL) {
+        snprintf(out, size, "behaviour %.0f%%", desk->doc->scores.done * 100);
     } else if (wb_tasks_busy(desk->tasks) > 0) {
         snprintf(out, size, "at work");
     } else {
@@ -204,6 +206,18 @@ bool wb_desk_busy(const struct wb_desk *desk)
            wb_live_run_at_work(&desk->run);
 }
 
+struct wb_eval_list *wb_desk_eval_list(struct wb_desk *desk, struct wb_model **model)
+{
+    const struct wb_desk_model *current = wb_desk_current(desk);
+    struct wb_model *m = wb_doc_eval_model(desk->doc);
+
+    if (m == NULL && current != NULL)
+        m = current->model;
+    if (model != NULL)
+        *model = m;
+    return m == NULL ? NULL : wb_eval_sets_of(&desk->eval_sets, m);
+}
+
 struct wb_eval wb_desk_eval(const struct wb_desk *desk, bool sample)
 {
     return (struct wb_eval){ .threads = desk->options.threads,
@@ -249,7 +263,8 @@ struct wb_desk *wb_desk_new(const struct wb_desk_options *options, struct wb_err
         (desk->doc = wb_doc_new(desk, err)) != NULL) {
         desk->cache = wb_cache_new(options->cache_bytes > 0 ? options->cache_bytes : CACHE_BYTES);
         desk->record = wb_record_new();
-        if (desk->cache != NULL && desk->record != NULL) {
+        desk->behaviour_memory = wb_behaviour_memory_new();
+        if (desk->cache != NULL && desk->record != NULL && desk->behaviour_memory != NULL) {
             wb_desk_reload_plugins(desk);
             return desk;
         }
@@ -278,6 +293,8 @@ void wb_desk_free(struct wb_desk *desk)
             close(desk->worker_fd[i]);
     wb_cache_free(desk->cache);
     wb_record_free(desk->record);
+    wb_behaviour_memory_free(desk->behaviour_memory);
+    wb_eval_sets_free(&desk->eval_sets);
     wb_messages_free(&desk->messages);
     cJSON_Delete(desk->plugins);
     cJSON_Delete(desk->complete_data);

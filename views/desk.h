@@ -16,6 +16,7 @@
 #include "app/graph/eval.h"
 #include "app/graph/model.h"
 #include "lua/bind/worker.h"
+#include "views/eval_sets.h"
 #include "views/live_run.h"
 #include "views/messages.h"
 #include "views/theme.h"
@@ -49,6 +50,7 @@ struct wb_desk_options {
     const struct wb_arch_set *families;
     const char *share_dir;
     bool trust, read_only;
+    bool no_behaviour;     /* the preview works out nothing on evaluation sets */
     int threads;           /* 0: one for each processor */
     uint64_t memory_bytes; /* 0: the default budget */
     uint64_t cache_bytes;  /* of results kept between previews; 0: 256 MiB */
@@ -65,8 +67,11 @@ struct wb_desk {
     struct wb_doc *doc; /* the pipeline */
     struct wb_live_run run;
     struct wb_record *record;
-    cJSON *plugins;                /* as wb_vm_plugins; NULL: not there yet; owned */
-    cJSON *complete_data;          /* for completion; NULL: not there yet; owned */
+    struct wb_eval_sets eval_sets;
+    char probe_text[1024]; /* path of the text that probes look at; "": one that is at hand */
+    struct wb_behaviour_memory *behaviour_memory; /* what is known of parents stays known */
+    cJSON *plugins;                               /* as wb_vm_plugins; NULL: not there yet; owned */
+    cJSON *complete_data;                         /* for completion; NULL: not there yet; owned */
     struct wb_worker_event *inbox; /* results of the console's worker that nobody took yet */
     const struct wb_theme *theme;  /* for exports */
 
@@ -128,6 +133,10 @@ struct wb_worker_event *wb_desk_take_event(struct wb_desk *desk, uint64_t id);
 void wb_desk_reload_plugins(struct wb_desk *desk);
 /* May this be written? Says why not, when the desk is read-only. */
 bool wb_desk_may_write(struct wb_desk *desk);
+
+/* The evaluation sets at work: of the pipeline's model, else of the current one (model, NULL is
+ * fine: which that is); NULL: there is none. Borrowed. */
+struct wb_eval_list *wb_desk_eval_list(struct wb_desk *desk, struct wb_model **model);
 
 /* How views evaluate: threads, budget, cache. */
 struct wb_eval wb_desk_eval(const struct wb_desk *desk, bool sample);

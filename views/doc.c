@@ -44,6 +44,7 @@ static void start_script(struct wb_doc *d)
     wb_document_text(d->text, &text);
     d->edited_at = 0;
     d->cancelling = false;
+    wb_doc_stop_scores(d);
     d->ran_version = d->seen_version = wb_document_version(d->text);
     d->started_at = wb_now_seconds();
     if (!text.failed && is_blank(&text)) {
@@ -204,6 +205,7 @@ bool wb_doc_poll(struct wb_doc *d)
     bool changed = wb_doc_poll_preview(d);
     double now = wb_now_seconds();
 
+    changed = wb_doc_poll_scores(d) || changed;
     changed = wb_doc_poll_plan(d) || changed;
     if (wb_document_version(d->text) != d->seen_version) {
         d->seen_version = wb_document_version(d->text);
@@ -239,7 +241,7 @@ bool wb_doc_script_due(const struct wb_doc *d)
 bool wb_doc_busy(const struct wb_doc *d)
 {
     return wb_doc_script_due(d) || d->map_id != 0 || d->preview_task != NULL ||
-           d->plan_task != NULL || d->plan_due;
+           d->scores_task != NULL || d->plan_task != NULL || d->plan_due;
 }
 
 void wb_doc_cancel(struct wb_doc *d)
@@ -249,6 +251,7 @@ void wb_doc_cancel(struct wb_doc *d)
         wb_worker_cancel(d->desk->worker);
     if (d->preview_task != NULL)
         wb_task_cancel(d->preview_task);
+    wb_doc_stop_scores(d);
     d->edited_at = 0;
 }
 

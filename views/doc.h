@@ -15,6 +15,7 @@
 #include "app/probe/preview.h"
 #include "lua/bind/script.h"
 #include "lua/bind/worker.h"
+#include "views/doc_scores.h"
 #include "views/document.h"
 #include "views/setting.h"
 
@@ -62,12 +63,20 @@ struct wb_doc {
     struct wb_preview_snapshot before,
         before_sampled; /* what they moved from; grade NONE: nothing */
     struct wb_doc_cause now_cause, before_cause;
+    unsigned long now_number, before_number, numbers; /* of those figures; 0: none */
     bool stale;        /* now_figures belong to the model before: no numbers yet */
     double started_at; /* wb_now_seconds of the turn or edit that the preview follows */
     double first_seconds, exact_seconds; /* from there to the first numbers, to all; NaN: not yet */
     struct wb_err preview_err;           /* code WB_OK: none */
     unsigned long gesture; /* counts turns and edits; those that belong together have one number */
     unsigned long now_gesture; /* that now_figures followed */
+
+    struct wb_doc_scores scores, scores_before; /* what the model does, on the sets at hand */
+    struct wb_behaviour *behaviour;             /* that works them out; NULL: none at work */
+    struct wb_task *scores_task;
+    bool scores_due;              /* once the first numbers are there */
+    unsigned long scores_gesture; /* that they followed */
+    unsigned long scores_seen;    /* version of the evaluation sets that they are of */
 
     bool plan_due;             /* once the first numbers are there */
     struct wb_task *plan_task; /* the findings of a dry run */
@@ -101,9 +110,9 @@ void wb_doc_take(struct wb_doc *d, struct wb_worker_event *e);
 int wb_doc_timeout_ms(const struct wb_doc *d);
 /* The text or the knobs are not those that the last script ran with: one is at work or due. */
 bool wb_doc_script_due(const struct wb_doc *d);
-/* Script, preview or dry run at work or due. */
+/* Script, preview, behaviour or dry run at work or due. */
 bool wb_doc_busy(const struct wb_doc *d);
-/* Stop the script and the preview at work. */
+/* Stop the script, the preview and the behaviour at work. */
 void wb_doc_cancel(struct wb_doc *d);
 /* Run the script again (a plugin file changed, a model was written anew). */
 void wb_doc_rerun(struct wb_doc *d);

@@ -93,7 +93,7 @@ void wb_doc_new_preview(struct wb_doc *d)
     wb_doc_drop_preview(d);
     wb_task_drop(d->plan_task);
     d->plan_task = NULL;
-    d->stale = d->plan_due = true;
+    d->stale = d->plan_due = d->scores_due = true;
     d->first_seconds = d->exact_seconds = NAN;
     d->preview_err.code = WB_OK;
     if (!start_preview(d, &d->preview_err))
@@ -121,6 +121,7 @@ static void note_cause(struct wb_doc *d)
     wb_setting_copy(&d->now, &d->now_cause.setting);
     d->now_cause.text = d->ran_version;
     d->now_gesture = d->gesture;
+    d->now_number = ++d->numbers;
 }
 
 /* The figures at work become what the next ones are compared with. */
@@ -130,6 +131,7 @@ static void move_to_before(struct wb_doc *d)
     d->before = d->now_figures;
     d->before_sampled = d->now_sampled;
     d->before_cause = d->now_cause;
+    d->before_number = d->now_number;
     d->now_figures = d->now_sampled = (struct wb_preview_snapshot){ 0 };
     d->now_cause = (struct wb_doc_cause){ 0 };
 }
@@ -138,6 +140,7 @@ void wb_doc_keep_as_before(struct wb_doc *d)
 {
     if (d->preview == NULL || d->stale)
         return;
+    wb_doc_resume_scores(d);
     if (wb_setting_equal(&d->now, &d->now_cause.setting)) { /* a comment, say */
         if (d->before_cause.text == d->now_cause.text)
             d->before_cause.text = d->ran_version;
@@ -147,11 +150,13 @@ void wb_doc_keep_as_before(struct wb_doc *d)
     move_to_before(d);
     wb_preview_snapshot(d->preview, &d->now_figures);
     note_cause(d);
+    wb_doc_keep_scores_as_before(d);
 }
 
 void wb_doc_drop_figures(struct wb_doc *d)
 {
     wb_doc_drop_preview(d);
+    wb_doc_drop_scores(d);
     drop_before(d);
     wb_preview_snapshot_free(&d->now_figures);
     wb_preview_snapshot_free(&d->now_sampled);

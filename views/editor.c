@@ -50,6 +50,11 @@ struct wb_editor *wb_editor_new(struct wb_document *d, struct wb_err *err)
     return ed;
 }
 
+void wb_editor_set_prose(struct wb_editor *ed)
+{
+    ed->prose = true;
+}
+
 void wb_editor_free(struct wb_editor *ed)
 {
     if (ed == NULL)
@@ -81,7 +86,7 @@ int wb_editor_gutter(const struct wb_editor *ed)
 {
     int digits = snprintf(NULL, 0, "%zu", wb_document_lines(ed->d));
 
-    return 2 + (digits < GUTTER_DIGITS ? GUTTER_DIGITS : digits);
+    return ed->prose ? 2 : 2 + (digits < GUTTER_DIGITS ? GUTTER_DIGITS : digits);
 }
 
 int wb_editor_text_rows(const struct wb_editor *ed)

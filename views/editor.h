@@ -83,6 +83,8 @@ struct wb_editor *wb_editor_new(struct wb_document *d, struct wb_err *err);
 void wb_editor_free(struct wb_editor *ed); /* before the document; NULL is fine */
 /* Copied; NULL ends completion. */
 void wb_editor_set_completer(struct wb_editor *ed, const struct wb_editor_completer *completer);
+/* A text that is no script: no colours, no line numbers, no indentation. From the start on. */
+void wb_editor_set_prose(struct wb_editor *ed);
 /* The size of the window, before events and drawing; the cursor is kept in sight. */
 void wb_editor_resize(struct wb_editor *ed, int rows, int cols);
 /* Keys, pasted characters, mouse (row and column within the window). */

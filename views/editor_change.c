@@ -97,7 +97,8 @@ void wb_editor_type(struct wb_editor *ed, uint32_t ch)
     ed->want_col = SIZE_MAX;
     ed->cutting = false;
     wb_document_group_begin(ed->d);
-    if (wb_editor_replace(ed, range, bytes, n, replaces ? WB_EDIT_STEP : WB_EDIT_TYPE))
+    if (wb_editor_replace(ed, range, bytes, n, replaces ? WB_EDIT_STEP : WB_EDIT_TYPE) &&
+        !ed->prose)
         move_closing(ed, ch);
     wb_document_group_end(ed->d);
     wb_editor_complete_typed(ed);
@@ -181,6 +182,10 @@ static void newline(struct wb_editor *ed)
     const char *eol = wb_document_eol(ed->d);
     struct wb_pos cursor;
 
+    if (ed->prose) {
+        wb_editor_replace(ed, range, eol, strlen(eol), WB_EDIT_STEP);
+        return;
+    }
     widen_over_blanks(ed, &range);
     wb_document_group_begin(ed->d);
     if (wb_editor_replace(ed, range, eol, strlen(eol), WB_EDIT_STEP)) {

@@ -61,7 +61,7 @@ static enum wb_style style_at(struct pen *p, size_t byte, unsigned *attrs)
     }
     if (o->brackets && (same(pos, o->bracket[0]) || same(pos, o->bracket[1])))
         return WB_STYLE_MARK;
-    return wb_lua_style(p->token.kind);
+    return p->ed->prose ? WB_STYLE_TEXT : wb_lua_style(p->token.kind);
 }
 
 static void put(struct pen *p, size_t col, enum wb_style style, unsigned attrs, uint32_t ch)
@@ -116,11 +116,9 @@ static void draw_number(const struct wb_editor *ed, struct wb_canvas *cv, int ro
     bool here = wb_document_cursor(ed->d).line == line;
     enum wb_style style = error ? WB_STYLE_ERROR : here ? WB_STYLE_HEADER : WB_STYLE_DIM;
 
-    wb_canvas_printf(cv, row, 0, style, "%c%*zu",
-                     error           ? '!'
-                     : here && focus ? '>'
-                                     : ' ',
-                     wb_editor_gutter(ed) - 2, line + 1);
+    wb_canvas_put(cv, row, 0, style, error ? '!' : here && focus ? '>' : ' ');
+    if (!ed->prose)
+        wb_canvas_printf(cv, row, 1, style, "%*zu", wb_editor_gutter(ed) - 2, line + 1);
 }
 
 /* The message beside its line, or in the last row when there is no room. */
@@ -161,7 +159,7 @@ static size_t draw_line(const struct wb_editor *ed, struct wb_canvas *text_cv,
 static void find_over(const struct wb_editor *ed, bool focus, struct over *over)
 {
     over->selecting = wb_editor_selection(ed, &over->selection);
-    over->brackets = focus && !over->selecting &&
+    over->brackets = focus && !ed->prose && !over->selecting &&
                      wb_lua_match(ed->states, ed->d, wb_document_cursor(ed->d), &over->bracket[0],
                                   &over->bracket[1]);
 }

@@ -16,6 +16,7 @@ enum wb_editor_mode {
 struct wb_editor {
     struct wb_document *d;        /* borrowed */
     struct wb_lua_states *states; /* owned; a cache, so drawing may fill it */
+    bool prose;                   /* no script */
     int rows, cols;               /* of the window */
     size_t top, left;             /* the first line and column shown */
     size_t want_col;              /* of Up and Down; SIZE_MAX: where the cursor is */

@@ -8,6 +8,7 @@
 #include "app/core/io.h"
 #include "views/command.h"
 #include "views/help.h"
+#include "views/screens.h"
 
 #define COUNT_MAX 9999
 #define DIGIT_SECONDS 0.25 /* how long one digit waits for a movement before it means a screen */
@@ -168,7 +169,9 @@ static void take_requests(struct wb_frame *f)
     if (d->go_view[0] != '\0') {
         struct wb_view *v;
 
-        if (!wb_frame_go(f, d->go_view))
+        if (strcmp(d->go_view, wb_eval_view.name) == 0)
+            wb_frame_show_overlay(f, &wb_eval_view);
+        else if (!wb_frame_go(f, d->go_view))
             wb_desk_say(d, WB_MESSAGE_ERROR, "there is no screen '%s'", d->go_view);
         v = wb_frame_view(f);
         if (strcmp(v->ops->name, d->go_view) == 0 && v->ops->show != NULL && d->go_what[0] != '\0')
@@ -321,8 +324,13 @@ static bool digit(struct wb_frame *f, struct wb_key key)
 {
     int value = (int)key.code - '0';
 
-    if (key.mods != 0 || key.code < '0' || key.code > '9' || (value == 0 && f->count == 0))
+    if (key.mods != 0 || key.code < '0' || key.code > '9')
         return false;
+    if (value == 0 && f->count == 0) { /* no count begins so */
+        if (!wb_frame_go(f, "10"))
+            wb_desk_say(f->desk, WB_MESSAGE_NOTE, "there are screens 1 to %d", f->screens);
+        return true;
+    }
     f->count_until = f->count == 0 ? wb_now_seconds() + DIGIT_SECONDS : 0;
     f->count = f->count * 10 + value;
     if (f->count > COUNT_MAX)

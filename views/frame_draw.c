@@ -4,29 +4,43 @@
 
 #include "views/frame.h"
 
-#define SUMMARY_COLS 22
-#define SHORT_TITLE 3 /* letters of a title where the whole ones do not fit */
+#define SUMMARY_COLS 17
+#define NAME_COLS 13 /* "weightbench" before the tabs, where there is room */
 
-/* Tabs: "[1 Models]" with titles while they fit, else the beginnings of all but the active one's. */
+/* Tabs, the widest form that fits: " 1 Models  2 Tensors ", "1 Models 2 Tensors ", and the beginnings
+ * "1Mod 2Ten " of all but the active one's, which is "[1 Models]" always. The number is the key that
+ * goes there; beyond ten there is none. */
+
+enum tab_form { TAB_WIDE, TAB_CLOSE, TAB_SHORT, TAB_SHORTEST };
 
 struct tab {
     int col, cols;
     char text[40];
 };
 
-static bool lay_out(const struct wb_frame *f, bool titles, int from, int cols,
+static void put_tab(struct tab *t, enum tab_form form, int i, bool active)
+{
+    const char *title = wb_screens[i]->title;
+    char number[4] = "";
+    int letters = form == TAB_SHORT && !active ? 3 : form == TAB_SHORTEST && !active ? 2 : 20;
+    bool apart = active || form <= TAB_CLOSE;
+
+    if (i < 10)
+        snprintf(number, sizeof number, "%d%s", (i + 1) % 10, apart ? " " : "");
+    snprintf(t->text, sizeof t->text, "%s%s%.*s%s",
+             active             ? "["
+             : form == TAB_WIDE ? " "
+                                : "",
+             number, letters, title, active ? "]" : " ");
+}
+
+static bool lay_out(const struct wb_frame *f, enum tab_form form, int from, int cols,
                     struct tab tab[WB_SCREENS_MAX])
 {
     int col = from;
 
     for (int i = 0; i < f->screens; i++) {
-        bool active = i == f->current;
-
-        snprintf(tab[i].text, sizeof tab[i].text,
-                 active   ? "[%d %.*s]"
-                 : titles ? " %d %.*s "
-                          : "%d%.*s ",
-                 i + 1, titles || active ? 20 : SHORT_TITLE, wb_screens[i]->title);
+        put_tab(&tab[i], form, i, i == f->current);
         tab[i].col = col;
         tab[i].cols = wb_text_width(tab[i].text);
         col += tab[i].cols;
@@ -38,12 +52,10 @@ static void tabs(const struct wb_frame *f, struct tab tab[WB_SCREENS_MAX], bool 
 {
     int cols = f->surface.cols;
 
-    *name = true;
-    if (lay_out(f, true, 13, cols, tab))
-        return;
-    *name = false;
-    if (!lay_out(f, true, 0, cols, tab))
-        lay_out(f, false, 0, cols, tab);
+    *name = lay_out(f, TAB_WIDE, NAME_COLS, cols, tab);
+    if (!*name && !lay_out(f, TAB_WIDE, 0, cols, tab) && !lay_out(f, TAB_CLOSE, 0, cols, tab) &&
+        !lay_out(f, TAB_SHORT, 0, cols, tab))
+        lay_out(f, TAB_SHORTEST, 0, cols, tab);
 }
 
 int wb_frame_tab_at(const struct wb_frame *f, int col)

@@ -346,9 +346,15 @@ static void draw_map(const struct wb_view *v, struct wb_canvas *cv)
 void wb_layers_draw(const struct wb_view *v, struct wb_canvas *cv)
 {
     const struct layers *s = v->state;
-    struct layers_parts parts = wb_layers_parts(s, cv->rows, cv->cols);
-    struct wb_canvas map = window(cv, parts.map);
+    struct layers_parts parts;
+    struct wb_canvas map;
 
+    if (s->on_states) {
+        wb_states_pane_draw(v, &s->states, cv);
+        return;
+    }
+    parts = wb_layers_parts(s, cv->rows, cv->cols);
+    map = window(cv, parts.map);
     if (map.rows > 0)
         draw_map(v, &map);
     if (parts.detail.rows > 0)

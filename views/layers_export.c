@@ -80,7 +80,9 @@ static void start(struct wb_view *v, const char *path)
         wb_desk_say(v->desk, WB_MESSAGE_ERROR, "no memory to write %s", path);
         return;
     }
-    if (ends_with(path, ".csv"))
+    if (s->on_states)
+        wb_states_pane_export(v, &s->states, ends_with(path, ".csv"), &e->text);
+    else if (ends_with(path, ".csv"))
         put_csv(s, &e->text);
     else
         put_svg(v, &e->text);
@@ -102,7 +104,7 @@ static bool ready(struct wb_view *v, const char *path)
 
     if (!wb_desk_may_write(v->desk))
         return false;
-    if (s->map.rows == 0 || s->map.cols == 0)
+    if (s->on_states ? !wb_states_pane_has_map(&s->states) : s->map.rows == 0 || s->map.cols == 0)
         wb_desk_say(v->desk, WB_MESSAGE_NOTE, "there is nothing to write yet");
     else if (s->export_task != NULL)
         wb_desk_say(v->desk, WB_MESSAGE_NOTE, "%s is still being written", s->export_work->path);
@@ -148,7 +150,9 @@ const char *wb_layers_export_name(const struct wb_view *v, char *out, size_t siz
     const char *metric = wb_layers_metric_name(s->metric[s->mode], true);
     const char *changes = q->base == 0 ? "" : "changes-";
 
-    if (s->mode == LAYERS_PAIR && a != NULL && b != NULL)
+    if (s->on_states)
+        wb_states_pane_name(v, &s->states, out, size);
+    else if (s->mode == LAYERS_PAIR && a != NULL && b != NULL)
         snprintf(out, size, "%s-%s-%s%s.svg", b->name, a->name, changes, metric);
     else if (s->mode == LAYERS_WITHIN && a != NULL)
         snprintf(out, size, "%s-layers%s%s-%s%s.svg", a->name, s->role[0] == '\0' ? "" : "-",

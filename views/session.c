@@ -104,6 +104,9 @@ static char *session_text(const struct wb_frame *f)
     cJSON_AddStringToObject(root, "screen", wb_screens[f->current]->name);
     add_models(root, f->desk);
     add_pipeline(root, f->desk->doc);
+    if (f->desk->probe_text[0] != '\0')
+        cJSON_AddStringToObject(root, "text", f->desk->probe_text);
+    wb_eval_sets_write(&f->desk->eval_sets, cJSON_AddObjectToObject(root, "eval"));
     text = cJSON_Print(root);
     cJSON_Delete(root);
     return text;
@@ -222,6 +225,13 @@ static void restore_pipeline(struct wb_doc *d, const cJSON *item)
         wb_doc_rerun(d);
 }
 
+/* A file that is gone is forgotten without a word: the text at hand takes its place. */
+static void restore_text(struct wb_desk *desk, const char *path)
+{
+    if (strlen(path) < sizeof desk->probe_text && wb_is_file(path))
+        snprintf(desk->probe_text, sizeof desk->probe_text, "%s", path);
+}
+
 bool wb_session_restore(struct wb_session *s, struct wb_frame *f)
 {
     struct wb_err err;
@@ -237,6 +247,8 @@ bool wb_session_restore(struct wb_session *s, struct wb_frame *f)
         s->path = NULL;
         return false;
     }
+    restore_text(f->desk, wb_json_text(root, "text", ""));
+    wb_eval_sets_read(&f->desk->eval_sets, cJSON_GetObjectItemCaseSensitive(root, "eval"));
     restore_models(f->desk, cJSON_GetObjectItemCaseSensitive(root, "models"));
     restore_pipeline(f->desk->doc, cJSON_GetObjectItemCaseSensitive(root, "pipeline"));
     wb_frame_go(f, wb_json_text(root, "screen", wb_screens[0]->name));

@@ -24,7 +24,10 @@ static bool catch_up(struct wb_view *v)
     if (s->seen == v->desk->version || v->away) /* asked again on coming back */
         return false;
     s->seen = v->desk->version;
-    wb_layers_ask(v);
+    if (s->on_states)
+        wb_states_pane_ask(v, &s->states);
+    else
+        wb_layers_ask(v);
     return true;
 }
 
@@ -41,8 +44,17 @@ static void set_mode(struct wb_view *v, enum layers_mode mode)
 
     s->mode = mode;
     s->mode_chosen = true;
-    s->from_models = s->on_detail = false;
+    s->from_models = s->on_detail = s->on_states = false;
     wb_layers_ask(v);
+}
+
+static void set_states(struct wb_view *v)
+{
+    struct layers *s = v->state;
+
+    s->on_states = true;
+    s->on_detail = false;
+    wb_states_pane_ask(v, &s->states);
 }
 
 static void next_metric(struct wb_view *v)
@@ -79,6 +91,12 @@ static void set_metric(struct wb_view *v, const char *name)
     bool deltas = strncmp(name, "delta-", 6) == 0;
     const char *word = deltas ? name + 6 : name;
 
+    if (s->on_states) {
+        if (!wb_states_pane_set_metric(v, &s->states, name))
+            wb_desk_say(v->desk, WB_MESSAGE_ERROR, "no metric %s of states: cka, cosine, angular",
+                        name);
+        return;
+    }
     if (strcmp(word, "l2") == 0)
         word = wb_layers_metric_name(LAYERS_L2, true);
     for (int m = 0; m < LAYERS_METRICS; m++) {
@@ -104,8 +122,11 @@ static void set_mode_named(struct wb_view *v, const char *name)
             set_mode(v, (enum layers_mode)m);
             return;
         }
-    wb_desk_say(v->desk, WB_MESSAGE_ERROR, "there is no mode %s; there are pair, layers, models",
-                name);
+    if (strcmp(name, "states") == 0)
+        set_states(v);
+    else
+        wb_desk_say(v->desk, WB_MESSAGE_ERROR,
+                    "there is no mode %s: pair, layers, models, states", name);
 }
 
 static void set_role(struct wb_view *v, const char *name)
@@ -152,7 +173,7 @@ static void next_model(struct wb_view *v, uint64_t *id, uint64_t from, uint64_t 
             continue;
         *id = m->id;
         d->version++;
-        wb_layers_ask(v);
+        catch_up(v);
         return;
     }
 }
@@ -219,6 +240,20 @@ static bool back(struct wb_view *v)
         return false; /* the frame's */
     set_mode(v, LAYERS_MODELS);
     return true;
+}
+
+static void answer_text(struct wb_view *v, const char *path)
+{
+    if (wb_subject_set_text(v->desk, path))
+        catch_up(v);
+}
+
+static void ask_text(struct wb_view *v)
+{
+    const struct layers *s = v->state;
+
+    wb_desk_ask(v->desk, v, WB_ASK_PATH, "States on the text: ", s->states.choice[0].text,
+                answer_text);
 }
 
 static void copy(struct wb_view *v)
@@ -317,9 +352,20 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
                     "there is no model to look at; screen 'Models' opens one");
         return true;
     }
+    if (s->on_states && action != WB_ACTION_MODE && action != WB_ACTION_MODEL_NEXT &&
+        action != WB_ACTION_OTHER_NEXT && action != WB_ACTION_EXPORT && action != WB_ACTION_EDIT)
+        return wb_states_pane_act(v, &s->states, action, count);
     switch (action) {
-    case WB_ACTION_MODE:
-        set_mode(v, (enum layers_mode)((s->mode + 1) % LAYERS_MODES));
+    case WB_ACTION_MODE: /* round: pair, layers, models, states */
+        if (s->on_states || s->mode + 1 < LAYERS_MODES)
+            set_mode(v, s->on_states ? LAYERS_PAIR : (enum layers_mode)(s->mode + 1));
+        else
+            set_states(v);
+        return true;
+    case WB_ACTION_EDIT:
+        if (!s->on_states)
+            set_states(v);
+        ask_text(v);
         return true;
     case WB_ACTION_METRIC:
         next_metric(v);
@@ -359,6 +405,10 @@ static void mouse(struct wb_view *v, const struct wb_mouse *event)
     struct wb_mouse at;
 
     catch_up(v);
+    if (s->on_states) {
+        wb_states_pane_mouse(v, &s->states, event);
+        return;
+    }
     parts = wb_layers_parts(s, v->rows, v->cols);
     if (s->map.rows == 0)
         return;
@@ -389,6 +439,8 @@ static bool search(struct wb_view *v, const char *text, int direction)
     int cols, n, from;
 
     catch_up(v);
+    if (s->on_states)
+        return false;
     h = heat_of(v);
     cols = s->map.cols;
     n = cols + s->map.rows;
@@ -414,9 +466,17 @@ static bool search(struct wb_view *v, const char *text, int direction)
 
 static bool command(struct wb_view *v, const char *name, const char *argument)
 {
+    struct layers *s = v->state;
+
+    catch_up(v);
+    if (strcmp(name, "text") == 0) {
+        if (!s->on_states)
+            set_states(v);
+        answer_text(v, argument);
+        return true;
+    }
     if (argument[0] == '\0')
         return false;
-    catch_up(v);
     if (strcmp(name, "metric") == 0)
         set_metric(v, argument);
     else if (strcmp(name, "mode") == 0)
@@ -452,6 +512,7 @@ static bool poll(struct wb_view *v)
     bool changed = catch_up(v);
 
     changed = wb_layers_poll_answers(v) || changed;
+    changed = wb_states_pane_poll(v, &((struct layers *)v->state)->states) || changed;
     return wb_layers_poll_export(v) || changed;
 }
 
@@ -461,6 +522,10 @@ static void status(const struct wb_view *v, struct wb_str *where, struct wb_str 
     const struct wb_heat *h = heat_of(v);
     char text[300];
 
+    if (s->on_states) {
+        wb_states_pane_status(v, &s->states, where, position);
+        return;
+    }
     wb_str_printf(where, "Layers");
     if (s->question.models == 0)
         return;
@@ -477,7 +542,7 @@ static bool busy(const struct wb_view *v)
 {
     const struct layers *s = v->state;
 
-    return s->task != NULL;
+    return s->task != NULL || s->states.task != NULL;
 }
 
 static bool open(struct wb_view *v, struct wb_err *err)
@@ -502,47 +567,29 @@ static void close(struct wb_view *v)
 
     wb_layers_free_map(&s->map);
     wb_layers_free_answers(s);
+    wb_states_pane_free(&s->states);
     wb_task_drop(s->export_task);
 }
 
 static const enum wb_action actions[] = {
-    WB_ACTION_OPEN,
-    WB_ACTION_BACK,
-    WB_ACTION_MODE,
-    WB_ACTION_METRIC,
-    WB_ACTION_DELTAS,
-    WB_ACTION_ROLE_NEXT,
-    WB_ACTION_ROLE_PREVIOUS,
-    WB_ACTION_MODEL_NEXT,
-    WB_ACTION_OTHER_NEXT,
-    WB_ACTION_EXACT,
-    WB_ACTION_EXPORT,
-    WB_ACTION_RANGE,
-    WB_ACTION_ZOOM_IN,
-    WB_ACTION_ZOOM_OUT,
-    WB_ACTION_COPY,
-    WB_ACTION_CANCEL,
-    WB_ACTION_PANE_NEXT,
-    WB_ACTION_PANE_PREVIOUS,
-    WB_ACTION_UP,
-    WB_ACTION_DOWN,
-    WB_ACTION_LEFT,
-    WB_ACTION_RIGHT,
-    WB_ACTION_FIRST,
-    WB_ACTION_LAST,
-    WB_ACTION_PAGE_UP,
-    WB_ACTION_PAGE_DOWN,
-    WB_ACTION_HALF_UP,
-    WB_ACTION_HALF_DOWN,
-    WB_ACTION_NONE,
+    WB_ACTION_OPEN,       WB_ACTION_BACK,      WB_ACTION_MODE,          WB_ACTION_METRIC,
+    WB_ACTION_DELTAS,     WB_ACTION_ROLE_NEXT, WB_ACTION_ROLE_PREVIOUS, WB_ACTION_MODEL_NEXT,
+    WB_ACTION_OTHER_NEXT, WB_ACTION_EXACT,     WB_ACTION_EDIT,          WB_ACTION_EXPORT,
+    WB_ACTION_RANGE,      WB_ACTION_ZOOM_IN,   WB_ACTION_ZOOM_OUT,      WB_ACTION_COPY,
+    WB_ACTION_CANCEL,     WB_ACTION_PANE_NEXT, WB_ACTION_PANE_PREVIOUS, WB_ACTION_UP,
+    WB_ACTION_DOWN,       WB_ACTION_LEFT,      WB_ACTION_RIGHT,         WB_ACTION_FIRST,
+    WB_ACTION_LAST,       WB_ACTION_PAGE_UP,   WB_ACTION_PAGE_DOWN,     WB_ACTION_HALF_UP,
+    WB_ACTION_HALF_DOWN,  WB_ACTION_NONE,
 };
 static const enum wb_action hints[] = { WB_ACTION_MODE,   WB_ACTION_METRIC,    WB_ACTION_DELTAS,
                                         WB_ACTION_OPEN,   WB_ACTION_ROLE_NEXT, WB_ACTION_OTHER_NEXT,
                                         WB_ACTION_EXPORT, WB_ACTION_NONE };
 
 static const struct wb_key_doc typed[] = {
-    { ":metric NAME", "cosine, relative-l2 or sign; delta-cosine and so on: of the changes" },
-    { ":mode NAME", "pair, layers or models" },
+    { ":metric NAME",
+      "cosine, relative-l2 or sign, delta-cosine ...; of states cka, cosine, angular" },
+    { ":mode NAME", "pair, layers, models or states" },
+    { ":text FILE", "states on this text; without FILE the one that is at hand" },
     { ":role NAME", "q, gate and so on, or all" },
     { ":export FILE", "the numbers into FILE.csv, a picture into FILE.svg" },
     { NULL, NULL },
@@ -551,7 +598,7 @@ static const struct wb_key_doc typed[] = {
 const struct wb_view_ops wb_layers_view = {
     .name = "layers",
     .title = "Layers",
-    .doc = "How alike weights are: two models layer by role, the layers of one, several models",
+    .doc = "How alike weights are (two models, layers, several models), and states on a text",
     .state_size = sizeof(struct layers),
     .actions = actions,
     .hints = hints,

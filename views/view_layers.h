@@ -20,6 +20,7 @@
 #include "app/probe/similarity.h"
 #include "views/desk.h"
 #include "views/heat.h"
+#include "views/states_pane.h"
 #include "views/table.h"
 #include "views/view.h"
 
@@ -99,6 +100,7 @@ struct layers_map {
 
 struct layers {
     enum layers_mode mode;
+    bool on_states;   /* the states of models on a text instead of the modes above */
     bool mode_chosen; /* by the user; else by what is open */
     bool from_models; /* a PAIR or WITHIN that was opened on the map of MODELS */
     bool deltas;      /* asked for; without a base the weights are compared all the same */
@@ -121,6 +123,8 @@ struct layers {
     struct wb_heat heat[LAYERS_MODES];
     struct wb_table list;
     bool on_detail; /* the pane with the focus */
+
+    struct states_pane states;
 
     struct wb_task *export_task;
     struct layers_export *export_work;

@@ -10,7 +10,7 @@
 
 enum {
     FULL_COLS = 160, /* and from here on it gets more than half */
-    STRIP_ROWS = 4,
+    STRIP_ROWS = 4,  /* and those of the scores */
     EDITOR_ROWS_MIN = 8,
 };
 
@@ -48,8 +48,10 @@ void wb_pipe_lay_out(const struct wb_pipe *p, int rows, int cols, struct wb_pipe
     } else if (p->focus == WB_PIPE_PREVIEW) {
         l->pane[WB_PIPE_PREVIEW] = (struct wb_pipe_rect){ 0, 0, rows, cols };
     } else {
-        lay_out_left(p, rows - STRIP_ROWS, cols, l);
-        l->strip = (struct wb_pipe_rect){ rows - STRIP_ROWS, 0, STRIP_ROWS, cols };
+        int strip = STRIP_ROWS + wb_pipe_score_lines(p);
+
+        lay_out_left(p, rows - strip, cols, l);
+        l->strip = (struct wb_pipe_rect){ rows - strip, 0, strip, cols };
     }
 }
 
@@ -148,8 +150,8 @@ static void pipe_draw(const struct wb_view *v, struct wb_canvas *cv)
         wb_pipe_draw_strip(p, &part);
 }
 
-static const char *const mode_name[WB_PIPE_MODES] = { "summary", "layers", "map", "moves",
-                                                      "reports" };
+static const char *const mode_name[WB_PIPE_MODES] = { "summary", "layers",    "map",
+                                                      "moves",   "behaviour", "reports" };
 
 static void pipe_status(const struct wb_view *v, struct wb_str *where, struct wb_str *position)
 {
@@ -251,6 +253,11 @@ static void mouse_preview(struct wb_view *v, struct wb_mouse mouse)
         break;
     case WB_PIPE_REPORTS:
         wb_table_mouse(&p->reports, mouse, d.rows, d.cols);
+        break;
+    case WB_PIPE_SCORES:
+        if (mouse.row < wb_pipe_score_table_rows(p, d.rows))
+            wb_table_mouse(&p->score_table, mouse, wb_pipe_score_table_rows(p, d.rows), d.cols);
+        p->score_table.sort = -1; /* sets in their order */
         break;
     default:
         mouse.row -= 1; /* the title */
@@ -385,7 +392,7 @@ static bool pipe_busy(const struct wb_view *v)
 {
     const struct wb_doc *d = v->desk->doc;
 
-    return d->run_id != 0 || d->preview_task != NULL;
+    return d->run_id != 0 || d->preview_task != NULL || d->scores_task != NULL;
 }
 
 static void pipe_show(struct wb_view *v, const char *what)
@@ -455,41 +462,18 @@ static bool pipe_command(struct wb_view *v, const char *name, const char *argume
 }
 
 static const enum wb_action actions[] = {
-    WB_ACTION_EDIT,
-    WB_ACTION_STEP_INSERT,
-    WB_ACTION_LEFT,
-    WB_ACTION_RIGHT,
-    WB_ACTION_KNOB_TYPE,
-    WB_ACTION_UNDO,
-    WB_ACTION_REDO,
-    WB_ACTION_SETTING_KEEP,
-    WB_ACTION_SETTING_COMPARE,
-    WB_ACTION_MODE,
-    WB_ACTION_METRIC,
-    WB_ACTION_SAVE,
-    WB_ACTION_RUN,
-    WB_ACTION_EXTERNAL_EDITOR,
-    WB_ACTION_PANE_NEXT,
-    WB_ACTION_PANE_PREVIOUS,
-    WB_ACTION_OPEN,
-    WB_ACTION_JUMP,
-    WB_ACTION_DELETE,
-    WB_ACTION_COPY,
-    WB_ACTION_UP,
-    WB_ACTION_DOWN,
-    WB_ACTION_FIRST,
-    WB_ACTION_LAST,
-    WB_ACTION_PAGE_UP,
-    WB_ACTION_PAGE_DOWN,
-    WB_ACTION_HALF_UP,
-    WB_ACTION_HALF_DOWN,
-    WB_ACTION_SORT,
-    WB_ACTION_SORT_REVERSE,
-    WB_ACTION_ZOOM_IN,
-    WB_ACTION_ZOOM_OUT,
-    WB_ACTION_RANGE,
-    WB_ACTION_CANCEL,
-    WB_ACTION_BACK,
+    WB_ACTION_EDIT,         WB_ACTION_STEP_INSERT,   WB_ACTION_LEFT,
+    WB_ACTION_RIGHT,        WB_ACTION_KNOB_TYPE,     WB_ACTION_UNDO,
+    WB_ACTION_REDO,         WB_ACTION_SETTING_KEEP,  WB_ACTION_SETTING_COMPARE,
+    WB_ACTION_MODE,         WB_ACTION_METRIC,        WB_ACTION_EVAL_SETS,
+    WB_ACTION_SAVE,         WB_ACTION_RUN,           WB_ACTION_EXTERNAL_EDITOR,
+    WB_ACTION_PANE_NEXT,    WB_ACTION_PANE_PREVIOUS, WB_ACTION_OPEN,
+    WB_ACTION_JUMP,         WB_ACTION_DELETE,        WB_ACTION_COPY,
+    WB_ACTION_UP,           WB_ACTION_DOWN,          WB_ACTION_FIRST,
+    WB_ACTION_LAST,         WB_ACTION_PAGE_UP,       WB_ACTION_PAGE_DOWN,
+    WB_ACTION_HALF_UP,      WB_ACTION_HALF_DOWN,     WB_ACTION_SORT,
+    WB_ACTION_SORT_REVERSE, WB_ACTION_ZOOM_IN,       WB_ACTION_ZOOM_OUT,
+    WB_ACTION_RANGE,        WB_ACTION_CANCEL,        WB_ACTION_BACK,
     WB_ACTION_NONE,
 };
 

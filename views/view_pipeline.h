@@ -25,6 +25,7 @@ enum wb_pipe_mode {
     WB_PIPE_LAYERS,  /* a table: a layer a row, a quantity a column */
     WB_PIPE_MAP,     /* layer by role, one quantity */
     WB_PIPE_MOVES,   /* the same, how far it moved */
+    WB_PIPE_SCORES,  /* what the model does: a table of sets and models */
     WB_PIPE_REPORTS, /* what the steps themselves report */
     WB_PIPE_MODES
 };
@@ -74,7 +75,7 @@ struct wb_pipe {
     size_t *map_row, *map_col; /* rows and columns of the figures that the map shows; owned */
     char (*row_label)[40];     /* of map_row; owned */
     const char **labels;       /* of rows, then of columns; owned */
-    struct wb_table layers, reports;
+    struct wb_table layers, reports, score_table;
     struct wb_table_column layer_column[WB_PIPE_COLUMNS_MAX];
     char layer_title[WB_PIPE_COLUMNS_MAX][40];
     size_t column_quantity[WB_PIPE_COLUMNS_MAX]; /* of the columns after the first */
@@ -159,10 +160,20 @@ const char *wb_pipe_tensor(const struct wb_pipe *p);
 void wb_pipe_say_cell(const struct wb_pipe *p, struct wb_str *out);
 void wb_pipe_sort_layers(struct wb_pipe *p);
 
+/* Of view_pipeline_scores.c: what the model does. */
+void wb_pipe_scores_poll(struct wb_pipe *p);
+int wb_pipe_score_lines(const struct wb_pipe *p); /* rows in the strip; 0: there is nothing */
+void wb_pipe_draw_score_lines(const struct wb_pipe *p, struct wb_canvas *cv);
+int wb_pipe_score_rows(const struct wb_pipe *p, bool full); /* of the block; 0: there is nothing */
+void wb_pipe_draw_score_block(const struct wb_pipe *p, struct wb_canvas *cv);
+int wb_pipe_score_table_rows(const struct wb_pipe *p, int rows); /* of a window of so many */
+void wb_pipe_draw_score_table(const struct wb_pipe *p, struct wb_canvas *cv, bool focused);
+void wb_pipe_say_score(const struct wb_pipe *p, struct wb_str *out);
+
 /* Of view_pipeline_preview.c. */
 /* Windows within the preview's: what is not shown has no rows. */
 struct wb_pipe_parts {
-    struct wb_pipe_rect summary, detail, reports, problems;
+    struct wb_pipe_rect summary, scores, detail, reports, problems;
 };
 void wb_pipe_preview_parts(const struct wb_pipe *p, int rows, int cols,
                            struct wb_pipe_parts *parts);

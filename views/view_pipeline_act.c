@@ -128,7 +128,7 @@ bool wb_pipe_open_cell(struct wb_view *v)
         p->mode = WB_PIPE_MAP;
         return true;
     }
-    if (wb_pipe_detail(p) == WB_PIPE_REPORTS)
+    if (wb_pipe_detail(p) == WB_PIPE_REPORTS || wb_pipe_detail(p) == WB_PIPE_SCORES)
         return false;
     tensor = wb_pipe_tensor(p);
     m = tensor == NULL ? NULL : put_result(v);
@@ -213,6 +213,9 @@ static bool act_preview(struct wb_view *v, enum wb_action action, int count)
         return wb_table_act(&p->layers, action, count, wb_table_page(&p->layers, rows));
     case WB_PIPE_REPORTS:
         return wb_table_act(&p->reports, action, count, wb_table_page(&p->reports, rows));
+    case WB_PIPE_SCORES:
+        return wb_table_act(&p->score_table, action, count,
+                            wb_table_page(&p->score_table, wb_pipe_score_table_rows(p, rows)));
     case WB_PIPE_MAP:
     case WB_PIPE_MOVES:
         return v->desk->theme != NULL && p->heat.rows > 0 && p->heat.cols > 0 &&
@@ -269,6 +272,7 @@ void wb_pipe_refresh(struct wb_pipe *p)
     wb_pipe_steps_poll(p);
     wb_pipe_chooser_poll(p);
     wb_pipe_map_poll(p);
+    wb_pipe_scores_poll(p);
 }
 
 static bool back(struct wb_view *v)
@@ -284,9 +288,10 @@ static bool back(struct wb_view *v)
 /* What the preview turned to, where it cannot be seen. */
 static void say_preview(struct wb_view *v, bool metric)
 {
-    static const char *const modes[WB_PIPE_MODES] = { "totals", "a table of layers",
-                                                      "a map of layers and roles",
-                                                      "how far it moved", "what the steps report" };
+    static const char *const modes[WB_PIPE_MODES] = {
+        "totals",           "a table of layers",   "a map of layers and roles",
+        "how far it moved", "what the model does", "what the steps report"
+    };
     const struct wb_pipe *p = v->state;
     char label[100];
 
@@ -311,6 +316,12 @@ static bool act_anywhere(struct wb_view *v, enum wb_action action, int count)
     case WB_ACTION_EDIT:
         wb_pipe_focus(p, WB_PIPE_EDITOR);
         p->typing = true;
+        return true;
+    case WB_ACTION_EVAL_SETS:
+        if (wb_doc_eval_list(v->desk->doc) == NULL)
+            wb_desk_say(v->desk, WB_MESSAGE_NOTE, "there is no model to ask yet");
+        else
+            wb_desk_go(v->desk, "eval", NULL);
         return true;
     case WB_ACTION_EXTERNAL_EDITOR:
         wb_pipe_external_edit(p);

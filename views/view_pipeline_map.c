@@ -461,6 +461,10 @@ void wb_pipe_say_cell(const struct wb_pipe *p, struct wb_str *out)
     struct wb_pipe_figure f;
     char label[100], value[40], change[40], name[40];
 
+    if (wb_pipe_detail(p) == WB_PIPE_SCORES) {
+        wb_pipe_say_score(p, out);
+        return;
+    }
     if (q == SIZE_MAX || !place(p, &row, &column))
         return;
     f = wb_pipe_figure(d, q, column == SIZE_MAX ? WB_PIPE_ROW : WB_PIPE_CELL, row,

@@ -311,6 +311,11 @@ static bool problem(const struct wb_pipe *p, size_t i, bool *error, int *line, c
         return true;
     }
     i -= n;
+    if (d->scores.problem != NULL && i-- == 0) {
+        *error = false;
+        *text = d->scores.problem;
+        return true;
+    }
     if (d->plan == NULL || i >= d->plan->problems)
         return false;
     *error = d->plan->problem[i].error;
@@ -339,6 +344,22 @@ static void draw_problems(const struct wb_pipe *p, struct wb_canvas *cv)
 
 /* The pane */
 
+/* What the model does, below the rest of the summary: as much of it as there is room for. Gives the
+ * rows that it takes. */
+static int place_scores(const struct wb_pipe *p, int row, int rows, int cols,
+                        struct wb_pipe_parts *parts)
+{
+    int block = wb_pipe_score_rows(p, false), full = wb_pipe_score_rows(p, true);
+    int lines = wb_pipe_score_lines(p), take;
+
+    take = rows > full ? full : rows > block ? block : rows >= lines ? lines : 0;
+    if (take == 0)
+        return 0;
+    take += take == lines ? 0 : 1; /* a blank row above a block */
+    parts->scores = (struct wb_pipe_rect){ row + (take > lines), 0, take - (take > lines), cols };
+    return take;
+}
+
 enum wb_pipe_mode wb_pipe_detail(const struct wb_pipe *p)
 {
     return p->mode == WB_PIPE_SUMMARY ? WB_PIPE_MAP : p->mode;
@@ -347,24 +368,26 @@ enum wb_pipe_mode wb_pipe_detail(const struct wb_pipe *p)
 void wb_pipe_preview_parts(const struct wb_pipe *p, int rows, int cols, struct wb_pipe_parts *parts)
 {
     int problems = rows >= 40 ? 3 : 2, room = rows - problems, side = cols * 9 / 20;
-    int need = summary_rows(p, cols);
+    int own = summary_rows(p, cols), need;
 
     *parts = (struct wb_pipe_parts){ .problems = { rows - problems, 0, problems, cols } };
     if (cols >= DETAIL_COLS) {
         side = side < 56 ? 56 : side > SIDE_COLS - 1 ? SIDE_COLS - 1 : side;
         parts->summary = (struct wb_pipe_rect){ 0, 0, room, side };
         parts->detail = (struct wb_pipe_rect){ 0, side + 2, room, cols - side - 2 };
-        need = summary_rows(p, side);
+        own = summary_rows(p, side);
+        parts->summary.rows = own < room ? own : room;
+        need = own + place_scores(p, own, room - own, side, parts);
         if (room - need - 1 >= REPORT_ROWS_MIN && p->reports.rows > 0) {
-            parts->summary.rows = need;
             parts->reports = (struct wb_pipe_rect){ need + 1, 0, room - need - 1, side };
         }
     } else if (p->mode != WB_PIPE_SUMMARY) {
         parts->detail = (struct wb_pipe_rect){ 0, 0, room, cols };
     } else {
         parts->summary = (struct wb_pipe_rect){ 0, 0, room, cols };
+        parts->summary.rows = own < room ? own : room;
+        need = own + place_scores(p, own, room - own, cols, parts);
         if (room - need - 1 >= DETAIL_ROWS_MIN) {
-            parts->summary.rows = need;
             parts->detail = (struct wb_pipe_rect){ need + 1, 0, room - need - 1, cols };
         }
     }
@@ -380,6 +403,9 @@ static void draw_detail(const struct wb_pipe *p, struct wb_canvas *cv)
         break;
     case WB_PIPE_REPORTS:
         wb_pipe_draw_reports(p, cv, focused);
+        break;
+    case WB_PIPE_SCORES:
+        wb_pipe_draw_score_table(p, cv, focused);
         break;
     default:
         wb_pipe_draw_map(p, cv, focused);
@@ -402,6 +428,10 @@ static void say_progress(const struct wb_pipe *p, char *out, size_t size)
         snprintf(out, size, "~ sampled, exact %.0f%%", wb_doc_preview_done(d) * 100);
     else if (d->preview_err.code == WB_ECANCELLED)
         snprintf(out, size, "~ cancelled");
+    else if (d->scores_task != NULL)
+        snprintf(out, size, "~ behaviour %.0f%%", d->scores.done * 100);
+    else if (d->scores.sets > 0 && !d->scores.finished && d->scores.problem == NULL)
+        snprintf(out, size, "~ behaviour stopped");
     else if (!isnan(d->exact_seconds))
         snprintf(out, size, "exact in %s", wb_format_seconds(time, sizeof time, d->exact_seconds));
 }
@@ -453,6 +483,11 @@ void wb_pipe_draw_preview(const struct wb_pipe *p, struct wb_canvas *cv)
     part = window(&inner, &parts.summary);
     if (parts.summary.rows > 0)
         draw_summary(p, &part);
+    part = window(&inner, &parts.scores);
+    if (parts.scores.rows > 0 && parts.scores.rows == wb_pipe_score_lines(p))
+        wb_pipe_draw_score_lines(p, &part);
+    else if (parts.scores.rows > 0)
+        wb_pipe_draw_score_block(p, &part);
     part = window(&inner, &parts.reports);
     if (parts.reports.rows > 0 && p->mode != WB_PIPE_REPORTS)
         wb_pipe_draw_reports(p, &part, false);
@@ -497,9 +532,9 @@ static int draw_short(const struct wb_pipe *p, struct wb_canvas *cv, int row, in
 void wb_pipe_draw_strip(const struct wb_pipe *p, struct wb_canvas *cv)
 {
     struct wb_str title = { 0 };
-    struct wb_canvas inner, problems;
+    struct wb_canvas inner, problems, lines;
     char note[80];
-    int col = 0;
+    int col = 0, rows = wb_pipe_score_lines(p);
 
     pane_title(p, &title);
     say_progress(p, note, sizeof note);
@@ -517,6 +552,9 @@ void wb_pipe_draw_strip(const struct wb_pipe *p, struct wb_canvas *cv)
         for (int i = 0; i < 4; i++)
             col = draw_short(p, &inner, 1, col, WB_PREVIEW_cosine, i);
     }
-    problems = wb_canvas_sub(&inner, 2, 0, 1, inner.cols);
+    lines = wb_canvas_sub(&inner, 2, 0, rows, inner.cols);
+    if (rows > 0)
+        wb_pipe_draw_score_lines(p, &lines);
+    problems = wb_canvas_sub(&inner, 2 + rows, 0, 1, inner.cols);
     draw_problems(p, &problems);
 }

@@ -112,6 +112,8 @@ static void gather(struct wb_view *v)
 
         add(s, p->error, line_of_step(script, p->text), p->tensor, p->text);
     }
+    if (script->ok && d->scores.problem != NULL)
+        add(s, false, 0, "", d->scores.problem);
     s->table.column = s->named > 0 ? columns : plain_columns;
     s->table.columns = s->named > 0 ? COLUMNS : COLUMNS - 1;
     wb_table_set_rows(&s->table, s->count);

@@ -109,14 +109,16 @@ static bool open_arguments(struct workbench *w, struct wb_err *err)
 static bool make_desk(struct workbench *w, struct wb_err *err)
 {
     const struct wb_workbench_options *o = w->options;
-    struct wb_desk_options desk = { .families = o->families,
-                                    .share_dir = o->share_dir,
-                                    .trust = o->trust,
-                                    .read_only = o->read_only,
-                                    .threads = o->threads > 0 ? o->threads : w->config.threads,
-                                    .memory_bytes = o->memory_bytes > 0 ? o->memory_bytes
-                                                                        : w->config.memory_bytes,
-                                    .cache_bytes = w->config.cache_bytes };
+    struct wb_desk_options desk = {
+        .families = o->families,
+        .share_dir = o->share_dir,
+        .trust = o->trust,
+        .read_only = o->read_only,
+        .no_behaviour = o->no_behaviour || w->config.behaviour == WB_CONFIG_OFF,
+        .threads = o->threads > 0 ? o->threads : w->config.threads,
+        .memory_bytes = o->memory_bytes > 0 ? o->memory_bytes : w->config.memory_bytes,
+        .cache_bytes = w->config.cache_bytes
+    };
     const char *colormap = o->colormap != NULL ? o->colormap : w->config.colormap;
     bool keep = !o->no_session && w->config.session != WB_CONFIG_OFF;
 
@@ -125,6 +127,8 @@ static bool make_desk(struct workbench *w, struct wb_err *err)
         return false;
     if (colormap != NULL && strcmp(colormap, "grey") == 0)
         wb_theme_set_colormap(&w->theme, WB_COLORMAP_GREY);
+    w->desk->eval_sets.usual = w->config.eval;
+    w->desk->eval_sets.usuals = w->config.evals;
     w->frame = wb_frame_new(w->desk, &w->theme, keep, err);
     wb_session_init(&w->session, keep);
     return w->frame != NULL && apply_config(w, err);
@@ -318,7 +322,8 @@ bool wb_workbench_run(const struct wb_workbench_options *options, struct wb_err 
                            .config = { .ascii = WB_CONFIG_UNSET,
                                        .mouse = WB_CONFIG_UNSET,
                                        .session = WB_CONFIG_UNSET,
-                                       .preview = WB_CONFIG_UNSET } };
+                                       .preview = WB_CONFIG_UNSET,
+                                       .behaviour = WB_CONFIG_UNSET } };
     bool ok = read_config(&w, err) &&
               (options->script != NULL ? on_script(&w, err) : on_terminal(&w, err));
 

@@ -17,8 +17,9 @@ struct wb_workbench_options {
     const char *color;    /* as wb_term_options */
     const char *colormap; /* "viridis", "grey"; NULL: as configured */
     bool ascii, no_mouse;
-    bool no_session; /* neither restore nor keep the session, nor histories */
-    bool no_config;  /* the built-in keys and looks */
+    bool no_behaviour; /* the preview asks models nothing */
+    bool no_session;   /* neither restore nor keep the session, nor histories */
+    bool no_config;    /* the built-in keys and looks */
     bool read_only, trust;
     int threads;           /* 0: as configured, else one for each processor */
     uint64_t memory_bytes; /* 0: as configured */

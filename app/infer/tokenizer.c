@@ -11,6 +11,7 @@
 #define FILE_BYTES_MAX ((size_t)256 << 20)
 #define CONTEXT_TOKENS 8 /* of those before, when more is decoded */
 #define CHAR_BYTES_MAX 4
+#define PENDING_MAX 64 /* tokens that may wait for the end of a character */
 
 /* --- open -------------------------------------------------------------------------------------- */
 
@@ -201,11 +202,13 @@ static bool encode_plain(struct encoding *e, const char *text, size_t n, bool fi
         struct wb_pieces done;
 
         wb_pieces_clear(&e->next);
+        e->next.behind = e->piece.behind;
         for (size_t i = 0; ok && i < e->piece.at.count; i++) {
             const struct wb_span *at = &e->piece.at.at[i];
 
             ok = cutter->step[s].cut(&cutter->step[s], e->piece.text.text + at->from,
-                                     at->to - at->from, first && i == 0, &e->next, err);
+                                     at->to - at->from, first && i == 0 && !e->piece.behind,
+                                     &e->next, err);
         }
         done = e->piece;
         e->piece = e->next;
@@ -340,31 +343,80 @@ static bool ends_unfinished(const char *text, size_t bytes)
     return bytes >= 3 && memcmp(text + bytes - 3, "\xEF\xBF\xBD", 3) == 0;
 }
 
-char *wb_tokenizer_decode_more(const struct wb_tokenizer *t, const int32_t *id, size_t count,
-                               size_t *from, bool skip_special, struct wb_err *err)
+/* Where the tokens begin that what follows `from` may depend on: some that are written, all bytes
+ * of a run. */
+static size_t context_of(const struct wb_tokenizer *t, const int32_t *id, size_t from,
+                         bool skip_special)
 {
-    size_t base = *from > CONTEXT_TOKENS ? *from - CONTEXT_TOKENS : 0, known = 0, all = 0;
-    char *before, *whole = NULL;
+    size_t base = from, written = 0;
 
-    while (base > 0 && is_byte(t, id[base]))
+    while (base > 0 && (written < CONTEXT_TOKENS || (base < from && is_byte(t, id[base])))) {
         base--;
-    before = wb_tokenizer_decode(t, id + base, *from - base, skip_special, &known, err);
-    if (before != NULL)
-        whole = wb_tokenizer_decode(t, id + base, count - base, skip_special, &all, err);
-    if (whole != NULL && (known > all || memcmp(before, whole, known) != 0)) {
+        written += wb_tokenizer_piece(t, id[base]) != NULL &&
+                   !(skip_special && wb_tokenizer_is_special(t, id[base]));
+    }
+    return base;
+}
+
+/* What tokens from .. to - 1 add; *all: its bytes. Owned; NULL on failure. */
+static char *added_text(const struct wb_tokenizer *t, const int32_t *id, size_t from, size_t to,
+                        bool skip_special, size_t *all, struct wb_err *err)
+{
+    size_t base = context_of(t, id, from, skip_special), known = 0;
+    char *before = wb_tokenizer_decode(t, id + base, from - base, skip_special, &known, err);
+    char *whole = before == NULL
+                      ? NULL
+                      : wb_tokenizer_decode(t, id + base, to - base, skip_special, all, err);
+
+    if (whole != NULL && (known > *all || memcmp(before, whole, known) != 0)) {
         free(whole); /* bytes that undo those before them: what is new stands alone */
-        whole = wb_tokenizer_decode(t, id + *from, count - *from, skip_special, &all, err);
+        whole = wb_tokenizer_decode(t, id + from, to - from, skip_special, all, err);
         known = 0;
     }
     free(before);
-    if (whole == NULL)
-        return NULL;
-    /* Up to a character's length of tokens may belong to one that is not complete. */
-    if (ends_unfinished(whole, all) && count - *from < CHAR_BYTES_MAX) {
-        whole[0] = '\0';
-        return whole;
+    if (whole != NULL) {
+        *all -= known;
+        memmove(whole, whole + known, *all + 1);
     }
-    memmove(whole, whole + known, all - known + 1);
-    *from = count;
     return whole;
+}
+
+/* How many of the tokens from .. count - 1, whose text ends with U+FFFD, can be written already:
+ * those whose own text stays as it is with more behind it. A character's length of tokens may
+ * belong to one that is not complete. */
+static size_t settled(const struct wb_tokenizer *t, const int32_t *id, size_t from, size_t count,
+                      bool skip_special, const char *text, size_t bytes, struct wb_err *err)
+{
+    size_t n;
+
+    if (count - from > PENDING_MAX)
+        return count;
+    for (size_t last = count - 1; last > from; last--) {
+        char *part = added_text(t, id, from, last, skip_special, &n, err);
+        bool whole = part != NULL && n < bytes && memcmp(part, text, n) == 0 &&
+                     (!ends_unfinished(part, n) || count - from >= CHAR_BYTES_MAX);
+
+        free(part);
+        if (whole)
+            return last;
+    }
+    return from;
+}
+
+char *wb_tokenizer_decode_more(const struct wb_tokenizer *t, const int32_t *id, size_t count,
+                               size_t *from, bool skip_special, struct wb_err *err)
+{
+    size_t bytes = 0, last = count;
+    char *text = added_text(t, id, *from, count, skip_special, &bytes, err);
+
+    if (text != NULL && ends_unfinished(text, bytes)) {
+        last = settled(t, id, *from, count, skip_special, text, bytes, err);
+        if (last < count) {
+            free(text);
+            text = added_text(t, id, *from, last, skip_special, &bytes, err);
+        }
+    }
+    if (text != NULL)
+        *from = last;
+    return text;
 }

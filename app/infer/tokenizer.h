@@ -1,9 +1,12 @@
 /* app/infer/tokenizer.h - text to tokens and back, as a model's tokenizer.json says (formats.md
  * section 8).
  *
- * Models: BPE (byte-level, or with byte fallback), WordPiece. What a file asks for that is not
- * implemented is one error that names it. Everything in the file is hostile: ids, merges and
- * patterns are checked when it is opened, pattern matching is bounded. */
+ * Models: BPE (byte-level, or with byte fallback), WordPiece, WordLevel; not Unigram. What a file
+ * asks for that is not implemented is one error that names it. Everything in the file is hostile:
+ * ids, merges and patterns are checked when it is opened, pattern matching is bounded.
+ *
+ * Characters newer than Unicode 8 may come out otherwise than elsewhere where a normalizer or BERT
+ * asks for their class: tables of the library at hand decide. */
 #ifndef WB_INFER_TOKENIZER_H
 #define WB_INFER_TOKENIZER_H
 

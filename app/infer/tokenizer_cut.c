@@ -8,7 +8,8 @@
 /* GPT-2's own, built into ByteLevel. */
 #define BYTE_LEVEL_PATTERN \
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-#define WHITESPACE_PATTERN "\\w+|[^\\w\\s]+"
+#define JOINERS "\\x{200c}\\x{200d}" /* part of a word for Whitespace, not for patterns of files */
+#define WHITESPACE_PATTERN "[\\w" JOINERS "]+|[^\\w\\s" JOINERS "]+"
 #define METASPACE "\xE2\x96\x81" /* U+2581 */
 
 /* --- from matches to pieces -------------------------------------------------------------------- */
@@ -45,6 +46,14 @@ static void join_spans(struct wb_spans *s, enum wb_split_how how)
     s->count = n;
 }
 
+/* What lies at from .. to of a piece's text becomes one. */
+static bool add_piece(struct wb_pieces *out, const char *text, size_t from, size_t to,
+                      struct wb_err *err)
+{
+    out->behind |= out->at.count == 0 && from > 0;
+    return wb_pieces_add(out, text + from, to - from, err);
+}
+
 static bool add_spans(const struct wb_text_step *s, const char *text, struct wb_spans *spans,
                       struct wb_pieces *out, struct wb_err *err)
 {
@@ -56,8 +65,7 @@ static bool add_spans(const struct wb_text_step *s, const char *text, struct wb_
     join_spans(spans, s->how);
     for (size_t i = 0; ok && i < spans->count; i++)
         if (spans->at[i].to > spans->at[i].from)
-            ok = wb_pieces_add(out, text + spans->at[i].from, spans->at[i].to - spans->at[i].from,
-                               err);
+            ok = add_piece(out, text, spans->at[i].from, spans->at[i].to, err);
     return ok;
 }
 
@@ -160,11 +168,11 @@ static bool bert(const struct wb_text_step *s, const char *text, size_t n, bool 
 
         if (!space && !wb_char_is_punctuation(code))
             continue;
-        ok = (was == from || wb_pieces_add(out, text + from, was - from, err)) &&
-             (space || wb_pieces_add(out, text + was, at - was, err));
+        ok = (was == from || add_piece(out, text, from, was, err)) &&
+             (space || add_piece(out, text, was, at, err));
         from = at;
     }
-    return ok && (from == n || wb_pieces_add(out, text + from, n - from, err));
+    return ok && (from == n || add_piece(out, text, from, n, err));
 }
 
 /* --- reading them ------------------------------------------------------------------------------ */

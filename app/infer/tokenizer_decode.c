@@ -6,6 +6,7 @@
 #include "app/infer/tokenizer_impl.h"
 
 #define METASPACE "\xE2\x96\x81" /* U+2581 */
+#define TIMES_MAX 1000000
 
 static const char *piece_at(const struct wb_pieces *p, size_t i, size_t *n)
 {
@@ -282,6 +283,18 @@ static bool is_false(const cJSON *json, const char *key)
     return cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(json, key));
 }
 
+/* How often something is taken off; none when it is not said. */
+static bool read_times(const cJSON *json, const char *key, size_t *out, struct wb_err *err)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, key);
+    uint64_t times = 0;
+
+    if (value != NULL && (!wb_json_whole(value, &times) || times > TIMES_MAX))
+        return wb_fail(err, WB_EFORMAT, "\"%s\" must be a whole number up to %d", key, TIMES_MAX);
+    *out = (size_t)times;
+    return true;
+}
+
 static bool read_replace(const cJSON *json, struct wb_arena *arena, struct wb_text_step *out,
                          struct wb_err *err)
 {
@@ -318,9 +331,9 @@ static bool read_one(const cJSON *json, const char *type, struct wb_arena *arena
         return read_metaspace(json, arena, out, err);
     } else if (strcmp(type, "Strip") == 0) {
         out->decode = strip;
-        out->start = (size_t)wb_json_number(json, "start", 0);
-        out->stop = (size_t)wb_json_number(json, "stop", 0);
-        return keep(arena, wb_json_text(json, "content", NULL), &out->text, err);
+        return read_times(json, "start", &out->start, err) &&
+               read_times(json, "stop", &out->stop, err) &&
+               keep(arena, wb_json_text(json, "content", NULL), &out->text, err);
     } else if (strcmp(type, "WordPiece") == 0) {
         out->decode = wordpiece;
         out->clean = !is_false(json, "cleanup");

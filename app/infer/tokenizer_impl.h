@@ -20,6 +20,9 @@
 
 struct wb_regex; /* opaque, immutable: any number of threads */
 
+/* The same pattern in PCRE2's syntax (tokenizer_pattern.c), appended. */
+bool wb_pattern_translate(const char *pattern, struct wb_str *out, struct wb_err *err);
+
 /* literal: the text as it stands. Owned; WB_EFORMAT where the pattern does not compile. */
 struct wb_regex *wb_regex_new(const char *pattern, bool literal, struct wb_err *err);
 void wb_regex_free(struct wb_regex *r);
@@ -36,7 +39,7 @@ struct wb_spans {
 
 bool wb_spans_add(struct wb_spans *s, size_t from, size_t to, bool match, struct wb_err *err);
 void wb_spans_free(struct wb_spans *s);
-/* Cut all of text into matches and what lies between them. */
+/* Cut all of text into matches, empty ones too, and what lies between them. */
 bool wb_regex_cut(const struct wb_regex *r, const char *text, size_t n, struct wb_spans *out,
                   struct wb_err *err);
 
@@ -53,7 +56,8 @@ bool wb_char_is_space(int32_t code);       /* White_Space */
 bool wb_char_is_punctuation(int32_t code); /* P*, and all of ASCII that is neither alphanumeric nor
                                             * blank nor control */
 bool wb_char_is_numeric(int32_t code);     /* N* */
-bool wb_char_is_word(int32_t code);        /* letters, marks, digits, connectors */
+bool wb_char_is_word(int32_t code);        /* letters, circled too, marks, digits, connectors,
+                                            * joiners */
 /* The byte alphabet of formats section 8: the code point of a byte, and back (-1: none). */
 int32_t wb_byte_to_char(unsigned char byte);
 int wb_char_to_byte(int32_t code);
@@ -98,6 +102,8 @@ void wb_merges_free(struct wb_merge_map *m);
 struct wb_pieces {
     struct wb_str text;
     struct wb_spans at;
+    bool
+        behind; /* the first one begins behind where the whole text does: something was taken off */
 };
 
 bool wb_pieces_add(struct wb_pieces *p, const char *text, size_t n, struct wb_err *err);
@@ -129,8 +135,8 @@ struct wb_text_step {
     bool (*is)(int32_t code); /* characters that cut */
     enum wb_split_how how;
     bool invert, left, right, lower, clean, chinese, accents, prefix, always, split;
-    int form; /* options of utf8proc */
-    size_t start, stop;
+    int form;           /* options of utf8proc */
+    size_t start, stop; /* how often Strip takes the text off */
 };
 
 struct wb_text_steps {

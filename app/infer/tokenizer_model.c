@@ -324,23 +324,25 @@ static bool add_special(const cJSON *post, const char *name, struct wb_tokens *o
     return true;
 }
 
-static bool read_template(struct wb_tokenizer *t, const cJSON *post, struct wb_err *err)
+/* "single" of a template: special tokens, the text once, special tokens. */
+static bool read_single(const cJSON *post, struct wb_tokens *before, struct wb_tokens *after,
+                        struct wb_err *err)
 {
-    struct wb_tokens *out = &t->before;
+    struct wb_tokens *out = before;
     const cJSON *part;
 
     cJSON_ArrayForEach(part, cJSON_GetObjectItemCaseSensitive(post, "single")) {
         const cJSON *special = cJSON_GetObjectItemCaseSensitive(part, "SpecialToken");
 
         if (special == NULL) { /* the text */
-            if (out == &t->after)
+            if (out == after)
                 return wb_fail(err, WB_EFORMAT, "the text stands twice");
-            out = &t->after;
+            out = after;
         } else if (!add_special(post, wb_json_text(special, "id", ""), out, err)) {
             return false;
         }
     }
-    return out == &t->after || wb_fail(err, WB_EFORMAT, "the text does not stand in \"single\"");
+    return out == after || wb_fail(err, WB_EFORMAT, "the text does not stand in \"single\"");
 }
 
 /* ["[SEP]", 102] */
@@ -351,6 +353,18 @@ static bool add_pair(const cJSON *post, const char *key, struct wb_tokens *out, 
     return (read_id(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(post, key), 1), &id, err) &&
             wb_tokens_add(out, id, err)) ||
            wb_wrap(err, "\"%s\"", key);
+}
+
+/* One processor that puts tokens around a text. What a second one would do to those of the first is
+ * nowhere said. */
+static bool read_around(struct wb_tokenizer *t, const cJSON *post, bool template,
+                        struct wb_err *err)
+{
+    if (t->before.count > 0 || t->after.count > 0)
+        return wb_fail(err, WB_EFORMAT, "a second one that puts tokens around the text");
+    return template
+               ? read_single(post, &t->before, &t->after, err)
+               : add_pair(post, "cls", &t->before, err) && add_pair(post, "sep", &t->after, err);
 }
 
 bool wb_tokenizer_read_post(struct wb_tokenizer *t, const cJSON *post, struct wb_err *err)
@@ -366,10 +380,9 @@ bool wb_tokenizer_read_post(struct wb_tokenizer *t, const cJSON *post, struct wb
                 return false;
         return true;
     }
-    if (strcmp(type, "TemplateProcessing") == 0)
-        return read_template(t, post, err) || wb_wrap(err, "post_processor \"%s\"", type);
-    if (strcmp(type, "BertProcessing") == 0 || strcmp(type, "RobertaProcessing") == 0)
-        return (add_pair(post, "cls", &t->before, err) && add_pair(post, "sep", &t->after, err)) ||
+    if (strcmp(type, "TemplateProcessing") == 0 || strcmp(type, "BertProcessing") == 0 ||
+        strcmp(type, "RobertaProcessing") == 0)
+        return read_around(t, post, type[0] == 'T', err) ||
                wb_wrap(err, "post_processor \"%s\"", type);
     return wb_fail(err, WB_EFORMAT,
                    "post_processor \"%.40s\" is not one of those that weightbench "

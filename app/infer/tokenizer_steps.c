@@ -71,6 +71,7 @@ void wb_pieces_clear(struct wb_pieces *p)
 {
     p->text.len = 0;
     p->at.count = 0;
+    p->behind = false;
 }
 
 void wb_pieces_free(struct wb_pieces *p)

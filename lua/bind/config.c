@@ -333,8 +333,9 @@ static void read_option(lua_State *L, struct wb_config *c, const char *key)
 {
     static const char *const color[] = { "auto", "never", "16", "256", "direct", NULL };
     static const char *const colormap[] = { "viridis", "grey", NULL };
-    static const char *const known[] = { "ascii", "cache",   "color",   "colormap", "memory",
-                                         "mouse", "preview", "session", "threads",  NULL };
+    static const char *const known[] = { "ascii",    "behaviour", "cache", "color",
+                                         "colormap", "memory",    "mouse", "preview",
+                                         "session",  "threads",   NULL };
     char where[200];
 
     snprintf(where, sizeof where, "options.%.100s", key);
@@ -345,6 +346,8 @@ static void read_option(lua_State *L, struct wb_config *c, const char *key)
         c->mouse = read_flag(L, where);
     else if (strcmp(key, "session") == 0)
         c->session = read_flag(L, where);
+    else if (strcmp(key, "behaviour") == 0)
+        c->behaviour = read_flag(L, where);
     else if (strcmp(key, "preview") == 0)
         c->preview = read_flag(L, where);
     else if (strcmp(key, "color") == 0)
@@ -372,27 +375,28 @@ static void read_options(lua_State *L, struct reading *r)
     lua_pop(L, 1);
 }
 
-static void read_startup(lua_State *L, struct reading *r)
+/* A list of texts. */
+static size_t read_list(lua_State *L, struct reading *r, const char *name, const char *const **out)
 {
     const char **list;
     size_t n;
     char where[40];
 
-    if (!push_table(L, "startup"))
-        return;
+    if (!push_table(L, name))
+        return 0;
     n = lua_rawlen(L, -1);
     if (n > ENTRIES_MAX)
-        complain(L, "startup has more than %d entries", ENTRIES_MAX);
+        complain(L, "%s has more than %d entries", name, ENTRIES_MAX);
     list = need(L, wb_arena_calloc(&r->c->arena, n + 1, sizeof *list));
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        snprintf(where, sizeof where, "startup[%zu]", i + 1);
+        snprintf(where, sizeof where, "%s[%zu]", name, i + 1);
         list[i] = keep_text(L, where);
         lua_pop(L, 1);
     }
-    r->c->startup = list;
-    r->c->startups = n;
+    *out = list;
     lua_pop(L, 1);
+    return n;
 }
 
 /* The whole. */
@@ -419,7 +423,7 @@ static void open_libraries(lua_State *L)
 
 static int read_all(lua_State *L)
 {
-    static const char *const known[] = { "keys", "options", "startup", "theme", NULL };
+    static const char *const known[] = { "eval", "keys", "options", "startup", "theme", NULL };
     struct reading *r = reading_of(L);
 
     open_libraries(L);
@@ -441,7 +445,8 @@ static int read_all(lua_State *L)
     read_theme(L, r);
     read_keys(L, r);
     read_options(L, r);
-    read_startup(L, r);
+    r->c->startups = read_list(L, r, "startup", &r->c->startup);
+    r->c->evals = read_list(L, r, "eval", &r->c->eval);
     return 0;
 }
 
@@ -472,7 +477,8 @@ static void empty(struct wb_config *c)
     *c = (struct wb_config){ .ascii = WB_CONFIG_UNSET,
                              .mouse = WB_CONFIG_UNSET,
                              .session = WB_CONFIG_UNSET,
-                             .preview = WB_CONFIG_UNSET };
+                             .preview = WB_CONFIG_UNSET,
+                             .behaviour = WB_CONFIG_UNSET };
 }
 
 /* "DIR/config.lua: …"; Lua's own texts begin with "config.lua:LINE:". */

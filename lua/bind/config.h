@@ -8,6 +8,7 @@
  *       keys = {all = {["C-g"] = "run", x = false}, tensors = {o = "sort"}},
  *       options = {colormap = "grey", mouse = false, memory = "4GiB"},
  *       startup = {"set mouse off"},
+ *       eval = {"texts/english.txt", "texts/sums.jsonl"},
  *     }
  */
 #ifndef WB_LUA_CONFIG_H
@@ -40,12 +41,14 @@ struct wb_config {
     size_t keys;
     const char *color;    /* "auto", "never", "16", "256", "direct"; NULL: not set */
     const char *colormap; /* "viridis", "grey"; NULL: not set */
-    enum wb_config_flag ascii, mouse, session, preview;
+    enum wb_config_flag ascii, mouse, session, preview, behaviour;
     int threads;           /* 0: not set */
     uint64_t memory_bytes; /* 0: not set */
     uint64_t cache_bytes;  /* of results that the previews keep; 0: not set */
     const char *const *startup;
     size_t startups;
+    const char *const *eval; /* files that models are asked unless others are chosen */
+    size_t evals;
     struct wb_arena arena;
 };
 

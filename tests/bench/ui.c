@@ -109,10 +109,13 @@ static bool all_shown(const void *ctx)
     return true;
 }
 
-static const char *const labels[] = { "relative", "conflicts", "sparsity", "cos " };
-#define LABELS (sizeof labels / sizeof labels[0])
+/* Of the weights, and of what the model does on the bundled evaluation sets. */
+static const char *const labels[][5] = { { "relative", "conflicts", "sparsity", "cos ", NULL },
+                                         { "english ", "kjv ", NULL, NULL, NULL } };
+#define LABELS 5
 
 struct figures {
+    int of;                  /* which labels */
     char number[LABELS][24]; /* "": there is none */
 };
 
@@ -123,7 +126,8 @@ static void read_figures(struct figures *f)
 
     vt_dump(&b.p.vt, &dump);
     for (size_t i = 0; i < LABELS; i++) {
-        const char *at = strstr(dump.text, labels[i]);
+        const char *label = labels[f->of][i];
+        const char *at = label == NULL ? NULL : strstr(dump.text, label);
         size_t n;
 
         at = at == NULL ? "" : at + strcspn(at, "0123456789\n");
@@ -137,7 +141,7 @@ static void read_figures(struct figures *f)
 static bool some_figure_changed(const void *ctx)
 {
     const struct figures *before = ctx;
-    struct figures now;
+    struct figures now = { .of = before->of };
 
     read_figures(&now);
     for (size_t i = 0; i < LABELS; i++)
@@ -178,7 +182,7 @@ static void measure_start(const char *model)
 
 static void turn_knob(struct samples *s, const char *key, int turns, const char *settled)
 {
-    struct figures before;
+    struct figures before = { .of = 0 };
 
     for (int i = 0; i < turns; i++) {
         double start;
@@ -211,6 +215,37 @@ static void measure_turns(const char *demo, const char *big)
     turn_knob(&t, "\033[D", TURNS_BIG, NULL);
     bench_quit(&b);
     row_of("the same, three 1.2 B models", &t, 0.95, 400);
+}
+
+static bool settled(const void *ctx)
+{
+    (void)ctx;
+    return pty_shows(&b.p, "exact in");
+}
+
+/* What the model does, on the five bundled sets: the first figure that is another, and the end of it. */
+static void measure_behaviour(const char *demo)
+{
+    struct samples first = { .n = 0 }, all = { .n = 0 };
+
+    bench_start(&b, 24, 80, demo);
+    pty_wait_text(&b.p, "exact in");
+    for (int i = 0; i < TURNS_DEMO; i++) {
+        struct figures before = { .of = 1 };
+        double start;
+
+        quiet(50);
+        read_figures(&before);
+        start = wb_now_seconds();
+        pty_type(&b.p, "\033[D");
+        until(some_figure_changed, &before);
+        add(&first, (wb_now_seconds() - start) * MS);
+        until(settled, NULL);
+        add(&all, (wb_now_seconds() - start) * MS);
+    }
+    bench_quit(&b);
+    row_of("from a knob turn to the first figure of behaviour, bundled models", &first, 0.95, 300);
+    row_of("the same, to the last one of five evaluation sets", &all, 0.95, 3000);
 }
 
 /* Letters at `:`, each until it stands there; at uneven times, for work comes in beats. */
@@ -359,8 +394,10 @@ int main(int argc, char **argv)
     }
     setlocale(LC_CTYPE, "C.UTF-8");
     bench_open(&b);
+    b.behaviour = true;
     measure_start(argv[2]);
     measure_turns(argv[1], argv[3]);
+    measure_behaviour(argv[1]);
     measure_keys(argv[3], argv[4]);
     measure_bytes_at(24, 80, argv[1]);
     measure_bytes_at(60, 200, argv[1]);

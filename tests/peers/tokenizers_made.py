@@ -4,9 +4,15 @@ tokenizers_made.py make FOLDER          write FOLDER/texts.json and FOLDER/<kind
 tokenizers_made.py golden FOLDER DIR... write FOLDER/texts.json and golden.json for the tokenizers found in DIRs,
                                         which are copied to FOLDER/<name of the dir>/
 
+tokenizers_made.py steps FILE           write FILE: steps of normalizers, pre-tokenizers and decoders one by one
+
 golden.json: "ids", one list a text without special tokens; "special", the ids of the first text with them;
 "decoded", by number of the text, what decoding gives where that is not the text itself. tests/data/tokenizers
 was made so; tests/golden/test_tokenizers.c reads it.
+
+steps: "texts"; "steps", a tokenizer each whose vocabulary is the pieces that it cuts the texts into, and their ids;
+"ids", lists of them; "decoders", a tokenizer each with the "text" that it makes of every list. They are in
+tests/data/tokenizers/steps.json; tests/golden/test_tokenizer_steps.c reads it.
 """
 
 import json
@@ -171,6 +177,77 @@ def write_golden(t, out, all_texts):
     (out / "golden.json").write_text(json.dumps(golden, ensure_ascii=False, separators=(",", ":")).replace("],[", "],\n["))
 
 
+STEP_TEXTS = [
+    "Hello, world! It's 2024.", "  two  spaces ", "tab\tnew\nline\r\nend\n", "a-b_c d.e", "x² ½ Ⅻ ٣4", "naïve Å e\u0301", "İSTANBUL Σίσυφος",
+    "日本語 text、一", "ⓐⓑ 🙂 a\u200db", "a\u180eb\u00a0c\u3000d", "▁mark▁ed ▁", "don't WE'LL", "12345 6", "\u0001\u0085\ufffd!", "ﬁ ﬂ ①", "aaa", "$5 <s>", "…",
+]
+PATTERNS = [
+    r"\s+", r"\w+", r"[\w-]+", r"[^\s\p{L}\p{N}]+", r"\p{N}{1,2}+", r"\p{N}{1,2}", r"(?i:'s|'t|'ll)| ?\p{L}+|\d", r"^.", r".$", r"(?m:n.)", r"\b", r"\B",
+    r"(?=\p{Lu})", r"\h+", r"\p{Han}", r"[\p{Han}\p{P}]+", r"a{,2}", r"[[:punct:]]+", r"\W", r"[^\S\n]+", r"(ab|a)++", r"\u0061|\x{62}", r"[]a]", r"a*",
+]
+BEHAVIOURS = ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"]
+DECODED = [
+    ["▁a", "b", "▁", "▁c"], ["a", "##b", "##", "c", "."], ["do", "n't", "!"], ["<0xE2>", "<0x82>", "<0xAC>", "x"], ["<0xE2>", "<0x82>", "x", "<0xff>"],
+    ["Ġa", "Ċ", "Ã", "©", "Ã"], ["a</w>", "b", "c</w>"], [" x", "  a  ", "b "], ["日", "Ġ"],
+]
+
+
+def step_kinds():
+    """Name -> normalizer, pre-tokenizer."""
+    whole = pre_tokenizers.Split("\ue000", "isolated")
+    kinds = {type(n).__name__ + (f" {i}" if i else ""): (n, whole) for i, n in enumerate([
+        normalizers.NFC(), normalizers.NFD(), normalizers.NFKC(), normalizers.NFKD(), normalizers.Lowercase(), normalizers.StripAccents(),
+        normalizers.Strip(), normalizers.Strip(False, True), normalizers.Prepend("▁"), normalizers.Replace(" ", "▁"),
+        normalizers.Replace(Regex(r"\s+"), "_"), normalizers.ByteLevel(), normalizers.BertNormalizer(), normalizers.BertNormalizer(lowercase=False),
+        normalizers.BertNormalizer(False, False, True, False), normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase()])])}
+    cutters = {
+        "Whitespace": pre_tokenizers.Whitespace(), "WhitespaceSplit": pre_tokenizers.WhitespaceSplit(), "Bert": pre_tokenizers.BertPreTokenizer(),
+        "Digits": pre_tokenizers.Digits(False), "Digits one by one": pre_tokenizers.Digits(True), "delimiter": pre_tokenizers.CharDelimiterSplit("a"),
+        "ByteLevel": pre_tokenizers.ByteLevel(add_prefix_space=True), "ByteLevel alone": pre_tokenizers.ByteLevel(False, use_regex=False),
+        "words, then marks": pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="first")]),
+    }
+    for how in BEHAVIOURS:
+        cutters[f"Punctuation {how}"] = pre_tokenizers.Punctuation(how)
+        for pattern in (r"\s+", r"a|\d", r"(?=a)"):
+            cutters[f"{pattern} {how}"] = pre_tokenizers.Split(Regex(pattern), how)
+            cutters[f"not {pattern} {how}"] = pre_tokenizers.Split(Regex(pattern), how, invert=True)
+    for scheme in ("always", "first", "never"):
+        cutters[f"Metaspace {scheme}"] = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+        cutters[f"Metaspace {scheme} whole"] = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+    cutters.update({f"pattern {pattern}": pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in PATTERNS})
+    kinds.update({name: (None, cutter) for name, cutter in cutters.items()})
+    return kinds
+
+
+def step_of(normalizer, cutter):
+    """A tokenizer that knows every piece of STEP_TEXTS, and their ids."""
+    vocab = {"?": 0}
+    for text in STEP_TEXTS:
+        for piece, _ in cutter.pre_tokenize_str(normalizer.normalize_str(text) if normalizer else text):
+            vocab.setdefault(piece, len(vocab))
+    t = Tokenizer(models.WordLevel(vocab, unk_token="?"))
+    t.pre_tokenizer = cutter
+    if normalizer is not None:
+        t.normalizer = normalizer
+    return {"tokenizer": json.loads(t.to_str()), "ids": [t.encode(text).ids for text in STEP_TEXTS]}
+
+
+def write_steps(path):
+    kinds = {"ByteLevel": decoders.ByteLevel(), "ByteFallback": decoders.ByteFallback(), "Fuse": decoders.Fuse(), "Replace": decoders.Replace("▁", " "),
+             "Replace a pattern": decoders.Replace(Regex("[ab]+"), "*"), "Strip": decoders.Strip(" ", 1, 1), "Metaspace": decoders.Metaspace(),
+             "Metaspace never": decoders.Metaspace(prepend_scheme="never"), "WordPiece": decoders.WordPiece(), "WordPiece as it is": decoders.WordPiece(cleanup=False),
+             "BPEDecoder": decoders.BPEDecoder(),
+             "Sequence": decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])}
+    vocab = {"?": 0}
+    ids = [[vocab.setdefault(piece, len(vocab)) for piece in pieces] for pieces in DECODED]
+    out = {"texts": STEP_TEXTS, "steps": {name: step_of(*kind) for name, kind in step_kinds().items()}, "ids": ids, "decoders": {}}
+    for name, decoder in kinds.items():
+        t = Tokenizer(models.WordLevel(vocab, unk_token="?"))
+        t.decoder = decoder
+        out["decoders"][name] = {"tokenizer": json.loads(t.to_str()), "text": [t.decode(some) for some in ids]}
+    Path(path).write_text(json.dumps(out, ensure_ascii=False, separators=(",", ":")).replace('"tokenizer":', '\n"tokenizer":') + "\n")
+
+
 def main(what, folder, *dirs):
     folder = Path(folder)
     all_texts = texts()
@@ -188,4 +265,7 @@ def main(what, folder, *dirs):
         write_golden(t, out, all_texts)
 
 
-main(*sys.argv[1:])
+if sys.argv[1] == "steps":
+    write_steps(sys.argv[2])
+else:
+    main(*sys.argv[1:])

@@ -11,6 +11,7 @@ struct bench {
     struct pty p;
     char dir[64];       /* temporary: home, config, state, and what a test writes */
     char root[300];     /* of the source tree */
+    bool behaviour;     /* the preview asks models: not unless this is set */
     const char *env[8]; /* more of the environment: "NAME=value"; NULL-terminated */
 };
 

@@ -88,7 +88,7 @@ static void test_resize(void **state)
     }
     pty_resize(&b.p, 1, 1);
     pty_resize(&b.p, 24, 80);
-    pty_wait_text(&b.p, "[9");
+    pty_wait_text(&b.p, "Con");
     bench_quit(&b);
 }
 

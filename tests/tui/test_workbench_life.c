@@ -180,7 +180,7 @@ static void test_things_gone(void **state)
     assert_int_equal(unlink(bench_path(&b, "$D/own.lua")), 0);
 
     bench_start(&b, 24, 80, "");
-    pty_wait_text(&b.p, "[4 Pipeline]");
+    pty_wait_text(&b.p, "[5 Pipeline]");
     pty_wait_text(&b.p, "-- mine alone");
     bench_go(&b, "models");
     pty_wait_text(&b.p, "math !");

@@ -112,7 +112,7 @@ static void test_model_vanishes(void **state)
     pty_wait_text(&b.p, "shapes as base, 74 of 74"); /* both are open by now */
     assert_true(wb_remove_tree(bench_path(&b, "$D/math"), &err));
     bench_go(&b, "tensors");
-    pty_type(&b.p, "c"); /* all values, now */
+    pty_type(&b.p, "c");            /* all values, now */
     pty_wait_no_text(&b.p, " ~0."); /* what is open stays so */
     bench_go(&b, "models");
     pty_wait_text(&b.p, "(changed)");
@@ -156,7 +156,7 @@ static void test_script_error(void **state)
     bench_go(&b, "problems");
     pty_wait_text(&b.p, "1 error,");
     pty_type(&b.p, "\r");
-    pty_wait_text(&b.p, "[4 Pipeline]");
+    pty_wait_text(&b.p, "[5 Pipeline]");
     bench_quit(&b);
 }
 
@@ -209,6 +209,62 @@ static void test_loop_in_console(void **state)
     pty_wait_text(&b.p, "cancelled");
     bench_command(&b, "lua 6 * 7");
     pty_wait_text(&b.p, "42");
+    bench_quit(&b);
+}
+
+/* ---- what models do ---- */
+
+static void test_playground(void **state)
+{
+    (void)state;
+    bench_start(&b, 24, 80, BASE " tests/data/zoo/math");
+    pty_wait_text(&b.p, "1/2");
+    bench_go(&b, "play");
+    pty_wait_text(&b.p, "p continues the prompt");
+    bench_command(&b, "tokens 12");
+    pty_type(&b.p, "eThe old man\rlooked at his wife");
+    pty_wait_text(&b.p, "M-Enter writes");
+    pty_type(&b.p, BENCH_ESC "\r");
+    pty_wait_text(&b.p, "12 tokens");
+    pty_type(&b.p, "\t\t");
+    pty_wait_text(&b.p, "TOKEN 12 of 12");
+    pty_type(&b.p, "g");
+    pty_wait_text(&b.p, "token 1/12");
+    pty_type(&b.p, "y");
+    pty_wait_text(&b.p, "copied");
+    bench_command(&b, "export $D/t.json");
+    bench_wait_file(&b, "$D/t.json", "first_logprob");
+    bench_command(&b, "tokens 1000"); /* and leave in the middle of it */
+    pty_type(&b.p, "p");
+    pty_wait_text(&b.p, " tokens");
+    bench_quit(&b);
+}
+
+static void test_behaviour(void **state)
+{
+    (void)state;
+    bench_write(&b, "$D/english.txt",
+                "It was a short letter, as all his letters were. He wrote that he was not ill, "
+                "but that he was no longer well.\n");
+    b.behaviour = true;
+    bench_start(&b, 24, 80, "tests/data/demo/pipeline.lua");
+    pty_wait_text(&b.p, "english");
+    pty_type(&b.p, "vA"); /* none of the bundled ones: they take a while */
+    pty_wait_text(&b.p, "0 of 5 on");
+    bench_escape(&b);
+    bench_command(&b, "eval $D/english.txt window=16");
+    pty_wait_text(&b.p, "english-2 ");
+    pty_wait_text(&b.p, "no job");
+    bench_command(&b, "knob density 0.5");
+    pty_wait_text(&b.p, "density 0.8 -> 0.5");
+    pty_wait_text(&b.p, "no job");
+    bench_command(&b, "mode behaviour");
+    pty_type(&b.p, "\t");
+    pty_wait_text(&b.p, "result");
+    bench_quit(&b);
+    bench_start(&b, 24, 80, ""); /* the session knows them */
+    pty_wait_text(&b.p, "english-2 ");
+    b.behaviour = false;
     bench_quit(&b);
 }
 
@@ -354,7 +410,7 @@ static void test_screenshot(void **state)
     bench_start(&b, 24, 80, ALL);
     pty_wait_text(&b.p, "no problems");
     bench_command(&b, "screenshot $D/s.txt");
-    bench_wait_file(&b, "$D/s.txt", "[4 Pipeline]");
+    bench_wait_file(&b, "$D/s.txt", "[5 Pipeline]");
     bench_command(&b, "screenshot $D/s.svg");
     bench_wait_file(&b, "$D/s.svg", "</svg>");
     bench_quit(&b);
@@ -395,6 +451,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_endless_loop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quit_from_loop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_loop_in_console, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_playground, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_behaviour, setup, teardown),
         cmocka_unit_test_setup_teardown(test_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_external_editor, setup, teardown),

@@ -61,7 +61,8 @@ static void test_all(void **state)
         "  keys = {tensors = {o = 'sort'}, all = {['C-g'] = 'run', x = false}},\n"
         "  options = {color = 'never', ascii = true, mouse = false, colormap = 'grey', threads = "
         "3,\n"
-        "             memory = '2GiB', cache = 1000, session = true},\n"
+        "             memory = '2GiB', cache = 1000, session = true, behaviour = false},\n"
+        "  eval = {'a.txt', 'b.jsonl'},\n"
         "  startup = {'set mouse off', 'open x'},\n"
         "}\n";
     struct fixture *f = *state;
@@ -84,6 +85,9 @@ static void test_all(void **state)
     assert_int_equal(f->c.mouse, WB_CONFIG_OFF);
     assert_int_equal(f->c.session, WB_CONFIG_ON);
     assert_int_equal(f->c.preview, WB_CONFIG_UNSET);
+    assert_int_equal(f->c.behaviour, WB_CONFIG_OFF);
+    assert_int_equal(f->c.evals, 2);
+    assert_string_equal(f->c.eval[1], "b.jsonl");
     assert_int_equal(f->c.threads, 3);
     assert_true(f->c.memory_bytes == (uint64_t)2 << 30);
     assert_true(f->c.cache_bytes == 1000);
@@ -126,7 +130,7 @@ static void test_errors(void **state)
         { "return {keys = {all = {x = true}}}",
           "keys.all[\"x\"] is the name of an action, or false" },
         { "return {options = {colour = 'never'}}", "did you mean 'color'?" },
-        { "return {options = {nothing = 1}}", "ascii, cache, color, colormap, memory, mouse" },
+        { "return {options = {nothing = 1}}", "ascii, behaviour, cache, color, colormap, memory" },
         { "return {options = {color = 'red'}}", "auto, never, 16, 256, direct" },
         { "return {options = {ascii = 1}}", "options.ascii is true or false" },
         { "return {options = {threads = 0}}", "a whole number from 1 to 1024" },
@@ -134,6 +138,7 @@ static void test_errors(void **state)
         { "return {options = {memory = 'lots'}}", "options.memory: " },
         { "return {options = {memory = -1}}", "options.memory is a size" },
         { "return {startup = {1}}", "startup[1] is a string" },
+        { "return {eval = {'a.txt', 1}}", "eval[2] is a string" },
         { "while true do end", "endless loop" },
         { "while true do pcall(function() while true do end end) end", "endless loop" },
         { "local t = {} for i = 1, 1e9 do t[i] = i end", "memory" },

@@ -374,6 +374,7 @@ static void test_export(void **state)
         free(text);
         keys(&f, "m");
     }
+    keys(&f, "m"); /* past the states */
     export_to(&f, "pair.svg");
     snprintf(path, sizeof path, "%s/pair.svg", f.dir);
     text = read_file(path);

@@ -111,6 +111,51 @@ static void test_bad_steps(void **state)
             ", \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": "
             "[{\"SpecialToken\": {\"id\": \"<s>\"}}]}",
             "special token \"<s>\" has no ids");
+    refused(VOCAB, "[]", "",
+            ", \"post_processor\": {\"type\": \"Sequence\", \"processors\": ["
+            "{\"type\": \"BertProcessing\", \"cls\": [\"a\", 2], \"sep\": [\"b\", 3]}, "
+            "{\"type\": \"BertProcessing\", \"cls\": [\"a\", 2], \"sep\": [\"b\", 3]}]}",
+            "a second one that puts tokens around the text");
+    refused(VOCAB, "[]", "",
+            ", \"decoder\": {\"type\": \"Strip\", \"content\": \"a\", \"start\": -1}",
+            "\"start\" must be a whole number");
+    refused(VOCAB, "[]", "",
+            ", \"decoder\": {\"type\": \"Strip\", \"content\": \"a\", \"stop\": 1e300}",
+            "\"stop\" must be a whole number");
+}
+
+/* A Split with this pattern (as JSON has it) is refused. */
+static void pattern_refused(const char *pattern, const char *why)
+{
+    char top[700];
+
+    snprintf(top, sizeof top,
+             ", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"%s\"}}",
+             pattern);
+    refused(VOCAB, "[]", "", top, why);
+}
+
+/* What PCRE2 would read as something else is an error, not another cut. */
+static void test_bad_patterns(void **state)
+{
+    char deep[301];
+
+    (void)state;
+    pattern_refused("[a-z&&[^b]]", "the intersection of sets (&&) is not supported");
+    pattern_refused("[a[bc]]", "a set within a set is not supported");
+    pattern_refused("[[:^alpha:]]", "the class [:^alpha:] is not supported");
+    pattern_refused("[\\\\W]", "\\W within brackets is not supported");
+    pattern_refused("[abc", "a [ without its ]");
+    pattern_refused("abc\\\\", "a \\ at its end");
+    pattern_refused("(?#abc", "a comment without an end");
+    pattern_refused("(?x) a", "the option (?x) is not supported");
+    pattern_refused("(*NO_JIT)a", "a * with nothing before it");
+    pattern_refused("\\\\p{Nothing}", "unknown property");
+    pattern_refused("\\\\Ca", "pattern \"\\Ca\"");
+    pattern_refused("*a", "pattern \"*a\"");
+    memset(deep, '(', 300);
+    deep[300] = '\0';
+    pattern_refused(deep, "more than 200 groups within each other");
 }
 
 static void test_bad_files(void **state)
@@ -306,6 +351,76 @@ static void test_decode_more(void **state)
     wb_tokenizer_free(t);
 }
 
+/* Tokens that come one by one, as they are written. */
+static void streams_as(const struct wb_tokenizer *t, size_t n, const int32_t *id, const char *want)
+{
+    char got[400] = "";
+    struct wb_err err;
+    size_t from = 0;
+
+    for (size_t i = 1; i <= n; i++) {
+        char *more = wb_tokenizer_decode_more(t, id, i, &from, true, &err);
+
+        assert_non_null(more);
+        strncat(got, more, sizeof got - strlen(got) - 1);
+        free(more);
+    }
+    assert_string_equal(got, want);
+}
+
+/* A byte that begins nothing is no reason to break the character behind it apart; special tokens
+ * that are skipped leave the blank of the word behind them. */
+static void test_stream_edges(void **state)
+{
+    const int32_t smile[] = { 0, 1, 2, 3, 4 }, words[] = { 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1 };
+    struct wb_tokenizer *t;
+
+    (void)state;
+    put("bytes", "tokenizer.json",
+        "{\"model\": {\"type\": \"BPE\", \"merges\": [], \"vocab\": {\"\u00e9\": 0, \"\u00f0\": 1, "
+        "\"\u0141\": 2, \"\u013b\": 3, \"\u0124\": 4}}, \"decoder\": {\"type\": \"ByteLevel\"}}");
+    t = wb_tokenizer_open(at("bytes"), &(struct wb_err){ 0 });
+    assert_non_null(t);
+    streams_as(t, 5, smile, "\xEF\xBF\xBD\xF0\x9F\x99\x82"); /* E9 F0 9F 99 82 */
+    wb_tokenizer_free(t);
+
+    put("words", "tokenizer.json",
+        "{\"model\": {\"type\": \"BPE\", \"merges\": [], \"vocab\": {\"\u2581a\": 0, \"\u2581b\": "
+        "1}}, "
+        "\"added_tokens\": [{\"id\": 2, \"content\": \"<s>\", \"special\": true}], "
+        "\"decoder\": {\"type\": \"Metaspace\"}}");
+    t = wb_tokenizer_open(at("words"), &(struct wb_err){ 0 });
+    assert_non_null(t);
+    streams_as(t, sizeof words / sizeof *words, words, "a b");
+    wb_tokenizer_free(t);
+}
+
+/* Groups within a repetition outgrow the stack of compiled code on a long text, then any bound. */
+static void test_long_repetition(void **state)
+{
+    enum { FITS = 20000, MUCH = 1 << 20 };
+    struct wb_tokenizer *t =
+        good("", ", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": "
+                 "\"(?:ab|ba)+\"}}");
+    struct wb_tokens tokens = { 0 };
+    char *text = malloc(MUCH);
+    struct wb_err err;
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < MUCH; i++)
+        text[i] = i % 2 == 0 ? 'a' : 'b';
+    assert_true(wb_tokenizer_encode(t, text, FITS, false, &tokens, &err));
+    assert_int_equal(tokens.count, FITS / 2);
+    assert_false(wb_tokenizer_encode(t, text, MUCH, false, &tokens, &err));
+    assert_int_equal(err.code, WB_EFORMAT);
+    assert_non_null(strstr(err.msg, "a pattern at byte 0 of the text"));
+    assert_int_equal(tokens.count, FITS / 2);
+    wb_tokens_free(&tokens);
+    wb_tokenizer_free(t);
+    free(text);
+}
+
 /* A piece of many characters takes n log n steps: this one would take minutes in n squared. */
 static void test_long_piece(void **state)
 {
@@ -331,11 +446,13 @@ static void test_long_piece(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_models),  cmocka_unit_test(test_bad_steps),
-        cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_not_text),    cmocka_unit_test(test_endless_pattern),
-        cmocka_unit_test(test_side_files),  cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_decode_more), cmocka_unit_test(test_long_piece),
+        cmocka_unit_test(test_bad_models),      cmocka_unit_test(test_bad_steps),
+        cmocka_unit_test(test_bad_files),       cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_not_text),        cmocka_unit_test(test_endless_pattern),
+        cmocka_unit_test(test_side_files),      cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_decode_more),     cmocka_unit_test(test_long_piece),
+        cmocka_unit_test(test_bad_patterns),    cmocka_unit_test(test_stream_edges),
+        cmocka_unit_test(test_long_repetition),
     };
 
     return cmocka_run_group_tests(tests, files_begin, files_end);

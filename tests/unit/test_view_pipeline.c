@@ -114,7 +114,7 @@ static void test_screen_narrow(void **state)
     is_file("pipeline-preview-80x24");
     keys("m");
     is_file("pipeline-layers-80x24");
-    keys("mmm");
+    keys("mmmm");
     is_file("pipeline-reports-80x24");
 }
 

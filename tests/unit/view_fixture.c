@@ -22,7 +22,7 @@
 void view_fixture_open(struct view_fixture *f, int rows, int cols)
 {
     const char *families[] = { "lua/arch" };
-    struct wb_desk_options options = { .share_dir = ".", .threads = 2 };
+    struct wb_desk_options options = { .share_dir = ".", .threads = 2, .no_behaviour = true };
 
     memset(f, 0, sizeof *f);
     strcpy(f->dir, "/tmp/wb-view-XXXXXX");
