@@ -53,16 +53,19 @@ static const char *better_core(void)
 
 void wb_dense_start(char **argv)
 {
-    const char *core;
+    const char *core = getenv("OPENBLAS_CORETYPE") == NULL ? better_core() : NULL;
+    bool alone = getenv("OPENBLAS_NUM_THREADS") != NULL;
 
     openblas_set_num_threads(1);
-    if (argv == NULL || getenv("OPENBLAS_CORETYPE") != NULL)
+    if (argv == NULL || (core == NULL && alone))
         return;
-    core = better_core();
-    if (core == NULL || setenv("OPENBLAS_CORETYPE", core, 1) != 0)
-        return;
-    execv("/proc/self/exe", argv); /* the variable is read when the library loads */
-    unsetenv("OPENBLAS_CORETYPE"); /* no such file: go on, slower */
+    if ((core == NULL || setenv("OPENBLAS_CORETYPE", core, 1) == 0) &&
+        (alone || setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0))
+        execv("/proc/self/exe", argv); /* the variables are read when the library loads */
+    if (core != NULL)                  /* no such file: go on, slower */
+        unsetenv("OPENBLAS_CORETYPE");
+    if (!alone)
+        unsetenv("OPENBLAS_NUM_THREADS");
 }
 
 const char *wb_dense_core(void)

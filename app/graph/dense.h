@@ -21,8 +21,9 @@ struct wb_mat {
 
 /* Once at the start of the program: BLAS to one thread. On a processor that OpenBLAS 0.3.21 takes
  * for an older one (it has AVX-512 and its core type has not, or AVX2 likewise), sets
- * OPENBLAS_CORETYPE and starts the program again with argv; a value the user set is respected.
- * Returns when nothing needs to be done, or argv is NULL. */
+ * OPENBLAS_CORETYPE; has OPENBLAS_NUM_THREADS be 1, or threads that will never work are made as the
+ * library loads, and look for work at first; and starts the program again with argv. Values that the
+ * user set are respected. Returns when nothing needs to be done, or argv is NULL. */
 void wb_dense_start(char **argv);
 /* OpenBLAS' name of the core it computes for ("SkylakeX"): bits of dense results hold per core
  * type. */
