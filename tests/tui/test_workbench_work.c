@@ -169,6 +169,7 @@ static void test_endless_loop(void **state)
                    "while true do end ");
     pty_wait_text(&b.p, "while true do end");
     bench_escape(&b);
+    pty_wait_no_text(&b.p, "typing: Esc leaves");
     for (int i = 0; i < 3; i++) { /* all else works */
         bench_go(&b, "models");
         pty_type(&b.p, "j");
