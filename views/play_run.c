@@ -67,9 +67,12 @@ bool wb_play_run_add(struct play_run *r, struct play_token *token)
         size_t room = r->room == 0 ? 64 : 2 * r->room;
         struct play_token *more = realloc(r->token, room * sizeof *more);
 
-        ok = more != NULL;
-        r->token = ok ? more : r->token;
-        r->room = ok ? room : r->room;
+        if (more != NULL) {
+            r->token = more;
+            r->room = room;
+        } else {
+            ok = false;
+        }
     }
     if (ok) {
         r->token[r->tokens++] = *token;
@@ -280,7 +283,8 @@ static bool run_asking(struct wb_task *task, void *ctx, struct wb_err *err)
             continue;
         ok = wb_play_engine_begin(e, wb_task_cancel_flag(task), err);
         for (size_t i = 0; ok && i < a->runs; i++)
-            if (i != by && a->run[i] != NULL && a->run[i]->prompt_ids > 0 && a->run[i]->tokens > 0)
+            if (i != by && a->run[i] != NULL && a->run[i]->engine != NULL &&
+                a->run[i]->prompt_ids > 0 && a->run[i]->tokens > 0)
                 ok = ask(e, by, a->run[i], err);
         wb_play_engine_end(e);
         wb_task_report(task);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/core/str.h"
 #include "views/screens.h"
 
 #define FIRST_TEXT "When Mary and John went to the store, John gave a bottle of milk to Mary"
@@ -392,11 +393,13 @@ static bool search(struct wb_view *v, const char *text, int direction)
 
 static bool command(struct wb_view *v, const char *name, const char *argument)
 {
+    bool text = strcmp(name, "text") == 0;
+
     catch_up(v);
-    if (strcmp(name, "text") == 0)
-        answer_file(v, argument);
-    else if (argument[0] == '\0')
+    if (argument[0] == '\0' && !text)
         return false;
+    if (text)
+        answer_file(v, argument);
     else if (strcmp(name, "stat") == 0)
         set_stat_named(v, argument);
     else if (strcmp(name, "attend") == 0)
@@ -412,11 +415,11 @@ static bool command(struct wb_view *v, const char *name, const char *argument)
 static void show(struct wb_view *v, const char *what)
 {
     struct heads *s = v->state;
-    int layer, head, end = 0;
+    int layer, head;
 
     catch_up(v);
-    if (sscanf(what, "%6d.%6d%n", &layer, &head, &end) == 2 && what[end] == '\0') {
-        if (layer >= 0 && layer < s->heat.rows && head >= 0 && head < s->heat.cols) {
+    if (wb_parse_pair(what, '.', 999999, &layer, &head)) {
+        if (layer < s->heat.rows && head < s->heat.cols) {
             s->heat.row = layer;
             s->heat.col = head;
         }
