@@ -1,6 +1,26 @@
 /* views/box.c - panes. */
 #include "views/box.h"
 
+struct wb_canvas wb_rect_window(const struct wb_canvas *cv, const struct wb_rect *r)
+{
+    return wb_canvas_sub(cv, r->row, r->col, r->rows, r->cols);
+}
+
+struct wb_rect wb_rect_below(struct wb_rect r, int lines)
+{
+    r.row += lines;
+    r.rows -= lines;
+    return r;
+}
+
+bool wb_rect_hit(const struct wb_rect *r, const struct wb_mouse *event, struct wb_mouse *at)
+{
+    *at = *event;
+    at->row -= r->row;
+    at->col -= r->col;
+    return at->row >= 0 && at->row < r->rows && at->col >= 0 && at->col < r->cols;
+}
+
 struct wb_canvas wb_pane_begin(struct wb_canvas *cv, const char *title, bool focused)
 {
     wb_canvas_fit(cv, 0, 0, cv->cols, WB_ALIGN_LEFT, focused ? WB_STYLE_TITLE : WB_STYLE_TITLE_DIM,

@@ -5,6 +5,18 @@
 #include <stdbool.h>
 
 #include "views/canvas.h"
+#include "views/key.h"
+
+/* Part of a window: its place in it and its size; without rows it is not shown. */
+struct wb_rect {
+    int row, col, rows, cols;
+};
+
+struct wb_canvas wb_rect_window(const struct wb_canvas *cv, const struct wb_rect *r);
+/* What is below its first lines (a title). */
+struct wb_rect wb_rect_below(struct wb_rect r, int lines);
+/* Is it within? at: the same event, its place relative to the part. */
+bool wb_rect_hit(const struct wb_rect *r, const struct wb_mouse *event, struct wb_mouse *at);
 
 /* Draw the title row of a pane, bold with focus and dim without; gives the rest of the window. */
 struct wb_canvas wb_pane_begin(struct wb_canvas *cv, const char *title, bool focused);

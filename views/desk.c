@@ -53,6 +53,8 @@ const char *wb_desk_worry(const struct wb_desk *desk)
         return "A run is at work and would be cancelled. Quit? (y/n) ";
     if (wb_document_modified(desk->doc->text))
         return "The pipeline is not saved. Quit? (y/n) ";
+    if (desk->save.task != NULL)
+        return "A file is being written and might not be. Quit? (y/n) ";
     return NULL;
 }
 
@@ -196,6 +198,7 @@ bool wb_desk_poll(struct wb_desk *desk)
     changed = poll_workers(desk) || changed;
     changed = wb_doc_poll(desk->doc) || changed;
     changed = wb_live_run_poll(desk) || changed;
+    changed = wb_save_poll(desk) || changed;
     return changed || desk->messages.total != said;
 }
 
@@ -279,6 +282,7 @@ void wb_desk_free(struct wb_desk *desk)
     if (desk == NULL)
         return;
     wb_live_run_free(&desk->run);
+    wb_save_free(&desk->save);
     wb_doc_free(desk->doc);
     wb_desk_free_models(desk);
     wb_tasks_free(desk->tasks);

@@ -19,6 +19,7 @@
 #include "views/eval_sets.h"
 #include "views/live_run.h"
 #include "views/messages.h"
+#include "views/save.h"
 #include "views/theme.h"
 #include "views/view.h"
 
@@ -66,6 +67,7 @@ struct wb_desk {
     struct wb_messages messages;
     struct wb_doc *doc; /* the pipeline */
     struct wb_live_run run;
+    struct wb_save save; /* a file that a view writes */
     struct wb_record *record;
     struct wb_eval_sets eval_sets;
     char probe_text[1024]; /* path of the text that probes look at; "": one that is at hand */

@@ -50,20 +50,15 @@ struct heads_parts wb_headview_layout(const struct heads *s, int rows, int cols)
         int side = cols >= 160 ? cols / 2 : SIDE_COLS;
 
         p.main.cols = cols - side - 1;
-        p.stats = (struct heads_rect){ 0, p.main.cols + 1, rows, side };
+        p.stats = (struct wb_rect){ 0, p.main.cols + 1, rows, side };
     } else if (s->on_list) {
         p.stats = p.main;
         p.main.rows = 0;
     } else {
         p.main.rows = rows - BELOW_ROWS;
-        p.stats = (struct heads_rect){ p.main.rows, 0, BELOW_ROWS, cols };
+        p.stats = (struct wb_rect){ p.main.rows, 0, BELOW_ROWS, cols };
     }
     return p;
-}
-
-static struct wb_canvas window(const struct wb_canvas *cv, struct heads_rect r)
-{
-    return wb_canvas_sub(cv, r.row, r.col, r.rows, r.cols);
 }
 
 /* ---- tables ---- */
@@ -272,7 +267,8 @@ void wb_headview_draw(const struct wb_view *v, struct wb_canvas *cv)
 {
     const struct heads *s = v->state;
     struct heads_parts parts = wb_headview_layout(s, cv->rows, cv->cols);
-    struct wb_canvas main = window(cv, parts.main), stats = window(cv, parts.stats);
+    struct wb_canvas main = wb_rect_window(cv, &parts.main),
+                     stats = wb_rect_window(cv, &parts.stats);
 
     if (s->heat.rows == 0) {
         draw_nothing(v, &main);

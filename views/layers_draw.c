@@ -36,25 +36,19 @@ struct layers_parts wb_layers_parts(const struct layers *s, int rows, int cols)
         return p; /* the whole for a text */
     if (cols >= DETAIL_COLS) {
         p.map.cols = cols * 3 / 5;
-        p.detail = (struct layers_rect){ 0, p.map.cols + 1, rows, cols - p.map.cols - 1 };
+        p.detail = (struct wb_rect){ 0, p.map.cols + 1, rows, cols - p.map.cols - 1 };
     } else if (s->on_detail) {
         p.detail = p.map;
         p.map.rows = 0;
     } else {
         p.map.rows = rows - BELOW_ROWS;
-        p.detail = (struct layers_rect){ p.map.rows, 0, BELOW_ROWS, cols };
-        p.list = (struct layers_rect){ p.map.rows + 1, cols / 2 + 1, BELOW_ROWS - 1,
-                                       cols - cols / 2 - 1 };
+        p.detail = (struct wb_rect){ p.map.rows, 0, BELOW_ROWS, cols };
+        p.list =
+            (struct wb_rect){ p.map.rows + 1, cols / 2 + 1, BELOW_ROWS - 1, cols - cols / 2 - 1 };
         return p;
     }
-    p.list =
-        (struct layers_rect){ 2 + figures(s), p.detail.col, rows - 2 - figures(s), p.detail.cols };
+    p.list = (struct wb_rect){ 2 + figures(s), p.detail.col, rows - 2 - figures(s), p.detail.cols };
     return p;
-}
-
-static struct wb_canvas window(const struct wb_canvas *cv, struct layers_rect r)
-{
-    return wb_canvas_sub(cv, r.row, r.col, r.rows, r.cols);
 }
 
 /* ---- the list ---- */
@@ -224,7 +218,8 @@ static void draw_detail(const struct wb_view *v, struct wb_canvas *cv,
                         const struct layers_parts *parts)
 {
     const struct layers *s = v->state;
-    struct wb_canvas detail = window(cv, parts->detail), list = window(cv, parts->list), inner;
+    struct wb_canvas detail = wb_rect_window(cv, &parts->detail);
+    struct wb_canvas list = wb_rect_window(cv, &parts->list), inner;
     char title[200];
 
     cell_name(s, title, sizeof title);
@@ -354,7 +349,7 @@ void wb_layers_draw(const struct wb_view *v, struct wb_canvas *cv)
         return;
     }
     parts = wb_layers_parts(s, cv->rows, cv->cols);
-    map = window(cv, parts.map);
+    map = wb_rect_window(cv, &parts.map);
     if (map.rows > 0)
         draw_map(v, &map);
     if (parts.detail.rows > 0)

@@ -300,7 +300,7 @@ static size_t first_column(const struct play *p, const struct play_layout *l)
 
 static void draw_columns(const struct play *p, const struct play_layout *l, struct wb_canvas *cv)
 {
-    const struct play_rect *r = &l->columns;
+    const struct wb_rect *r = &l->columns;
     char note[40];
     size_t left;
 
@@ -444,11 +444,6 @@ static void draw_readout(const struct play *p, struct wb_canvas *cv)
 
 /* The whole */
 
-static struct wb_canvas window(const struct wb_canvas *cv, const struct play_rect *r)
-{
-    return wb_canvas_sub(cv, r->row, r->col, r->rows, r->cols);
-}
-
 static void draw_prompt(const struct play *p, struct wb_canvas *cv)
 {
     struct wb_canvas inner = wb_pane_begin(cv, "PROMPT", p->focus == PLAY_PROMPT);
@@ -475,14 +470,14 @@ void wb_play_draw(const struct wb_view *v, struct wb_canvas *cv)
 {
     const struct play *p = v->state;
     struct play_layout l = wb_play_lay_out(p, cv->rows, cv->cols);
-    struct wb_canvas part = window(cv, &l.prompt), inner;
+    struct wb_canvas part = wb_rect_window(cv, &l.prompt), inner;
 
     draw_prompt(p, &part);
     wb_canvas_vline(cv, 0, l.settings.col - 1, l.settings.rows);
-    part = window(cv, &l.settings);
+    part = wb_rect_window(cv, &l.settings);
     inner = wb_pane_begin(&part, "SETTINGS", p->focus == PLAY_SETTING_ROWS);
     wb_play_draw_settings(p, &inner);
     draw_columns(p, &l, cv);
-    part = window(cv, &l.readout);
+    part = wb_rect_window(cv, &l.readout);
     draw_readout(p, &part);
 }

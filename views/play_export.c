@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/core/io.h"
+#include "views/save.h"
 #include "views/view_play.h"
 
 static void add_settings(const struct play_settings *s, struct wb_str *out)
@@ -126,44 +126,15 @@ void wb_play_transcript(const struct play *p, bool json, struct wb_str *out)
         add_column(p, &p->shown[i], out);
 }
 
-static void write_file(struct wb_view *v, const char *path)
+void wb_play_export(struct wb_view *v, const char *path)
 {
     size_t n = strlen(path);
     struct wb_str text = { 0 };
-    struct wb_err err;
 
-    wb_play_transcript(v->state, n > 5 && strcmp(path + n - 5, ".json") == 0, &text);
-    if (text.len == 0)
+    if (first_run(v->state) == NULL) {
         wb_desk_say(v->desk, WB_MESSAGE_NOTE, "nothing was written yet: p continues the prompt");
-    else if (text.failed)
-        wb_desk_say(v->desk, WB_MESSAGE_ERROR, "no memory for %s", path);
-    else if (wb_write_file(path, text.text, text.len, &err))
-        wb_desk_say(v->desk, WB_MESSAGE_NOTE, "%s is written", path);
-    else
-        wb_desk_say(v->desk, WB_MESSAGE_ERROR, "%s", err.msg);
-    wb_str_free(&text);
-}
-
-static void answer_replace(struct wb_view *v, const char *text)
-{
-    const struct play *p = v->state;
-
-    (void)text;
-    write_file(v, p->export_path);
-}
-
-void wb_play_export(struct wb_view *v, const char *path)
-{
-    struct play *p = v->state;
-    char label[80];
-
-    if (!wb_desk_may_write(v->desk))
-        return;
-    snprintf(p->export_path, sizeof p->export_path, "%s", path);
-    if (!wb_is_file(path)) {
-        write_file(v, path);
         return;
     }
-    snprintf(label, sizeof label, "%.50s exists. Replace it? (y/n) ", path);
-    wb_desk_ask(v->desk, v, WB_ASK_YES_NO, label, "", answer_replace);
+    wb_play_transcript(v->state, n > 5 && strcmp(path + n - 5, ".json") == 0, &text);
+    wb_save_text(v, path, &text);
 }

@@ -93,16 +93,16 @@ void wb_states_pane_prepare(struct states_pane *p)
 struct states_parts wb_states_layout(const struct states_pane *p, int rows, int cols)
 {
     struct states_parts parts = { { { 0, 0, rows, cols }, { 0 } }, { 0 } };
-    struct states_rect *map = parts.map;
+    struct wb_rect *map = parts.map;
 
     if (p->heat[0].rows == 0 && p->heat[1].rows == 0)
         return parts;
     if (cols >= SIDE_FROM) {
         map[0].cols = cols - SIDE_COLS - 1;
-        parts.bars = (struct states_rect){ 0, map[0].cols + 1, rows, SIDE_COLS };
+        parts.bars = (struct wb_rect){ 0, map[0].cols + 1, rows, SIDE_COLS };
     } else {
         map[0].rows = rows - BELOW_ROWS;
-        parts.bars = (struct states_rect){ map[0].rows, 0, BELOW_ROWS, cols };
+        parts.bars = (struct wb_rect){ map[0].rows, 0, BELOW_ROWS, cols };
     }
     if (p->show == STATES_BESIDE) {
         map[1] = map[0];
@@ -111,11 +111,6 @@ struct states_parts wb_states_layout(const struct states_pane *p, int rows, int 
         map[1].cols -= map[1].col;
     }
     return parts;
-}
-
-static struct wb_canvas window(const struct wb_canvas *cv, struct states_rect r)
-{
-    return wb_canvas_sub(cv, r.row, r.col, r.rows, r.cols);
 }
 
 /* ---- words ---- */
@@ -321,11 +316,12 @@ static void draw_changes(const struct wb_view *v, const struct states_pane *p, s
 void wb_states_pane_draw(const struct wb_view *v, const struct states_pane *p, struct wb_canvas *cv)
 {
     struct states_parts parts = wb_states_layout(p, cv->rows, cv->cols);
-    struct wb_canvas map = window(cv, parts.map[0]), bars = window(cv, parts.bars);
+    struct wb_canvas map = wb_rect_window(cv, &parts.map[0]),
+                     bars = wb_rect_window(cv, &parts.bars);
 
     draw_map(v, p, 0, &map);
     if (parts.map[1].cols > 0) {
-        map = window(cv, parts.map[1]);
+        map = wb_rect_window(cv, &parts.map[1]);
         draw_map(v, p, 1, &map);
         wb_canvas_vline(cv, 0, parts.map[1].col - 1, parts.map[1].rows);
     }

@@ -2,14 +2,12 @@
 #ifndef WB_VIEWS_STATES_DRAW_H
 #define WB_VIEWS_STATES_DRAW_H
 
+#include "views/box.h"
 #include "views/states_pane.h"
 
-struct states_rect {
-    int row, col, rows, cols;
-};
 /* Maps with their title and a line of words; the second has no rows when one is shown. */
 struct states_parts {
-    struct states_rect map[2], bars;
+    struct wb_rect map[2], bars;
 };
 
 struct states_parts wb_states_layout(const struct states_pane *p, int rows, int cols);

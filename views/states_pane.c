@@ -373,14 +373,12 @@ bool wb_states_pane_act(struct wb_view *v, struct states_pane *p, enum wb_action
 void wb_states_pane_mouse(struct wb_view *v, struct states_pane *p, const struct wb_mouse *event)
 {
     struct states_parts parts = wb_states_layout(p, v->rows, v->cols);
-    struct wb_mouse at = *event;
     int which = parts.map[1].rows > 0 && event->col >= parts.map[1].col ? 1 : 0;
+    struct wb_rect map = wb_rect_below(parts.map[which], 2);
+    struct wb_mouse at;
 
-    at.row -= parts.map[which].row + 2;
-    at.col -= parts.map[which].col;
-    if (p->heat[0].rows == 0 || at.row < 0 || at.row >= parts.map[which].rows - 2 ||
-        !wb_heat_mouse(&p->heat[which], at, v->desk->theme, parts.map[which].rows - 2,
-                       parts.map[which].cols))
+    if (p->heat[0].rows == 0 || !wb_rect_hit(&map, event, &at) ||
+        !wb_heat_mouse(&p->heat[which], at, v->desk->theme, map.rows, map.cols))
         return;
     p->heat[0].row = p->heat[which].row;
     p->heat[0].col = p->heat[which].col;

@@ -334,39 +334,29 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
     }
 }
 
-static bool inside(const struct heads_rect *r, int above, const struct wb_mouse *event,
-                   struct wb_mouse *at)
-{
-    *at = *event;
-    at->row -= r->row + above;
-    at->col -= r->col;
-    return at->row >= 0 && at->row < r->rows - above && at->col >= 0 && at->col < r->cols;
-}
-
 static void mouse(struct wb_view *v, const struct wb_mouse *event)
 {
     struct heads *s = v->state;
     struct heads_parts parts = wb_headview_layout(s, v->rows, v->cols);
+    struct wb_rect stats = wb_rect_below(parts.stats, 1), main = wb_rect_below(parts.main, 3);
     struct wb_mouse at;
 
     if (s->heat.rows == 0)
         return;
-    if (inside(&parts.stats, 1, event, &at)) {
+    if (wb_rect_hit(&stats, event, &at)) {
         s->on_list = s->on_list || event->kind == WB_MOUSE_PRESS;
-        wb_table_mouse(&s->stats, at, parts.stats.rows - 1, parts.stats.cols);
+        wb_table_mouse(&s->stats, at, stats.rows, stats.cols);
         s->stats.sort = -1;
         s->stat = (int)s->stats.cursor;
         wb_headview_prepare(v);
-    } else if (inside(&parts.main, 3, event, &at)) {
-        int rows = parts.main.rows - 3, cols = parts.main.cols;
-
+    } else if (wb_rect_hit(&main, event, &at)) {
         s->on_list = false;
         if (s->mode == HEADS_LIST) {
-            wb_table_mouse(&s->list, at, rows, cols);
+            wb_table_mouse(&s->list, at, main.rows, main.cols);
             s->list.sort = -1;
             take_place(s);
         } else if (wb_heat_mouse(s->mode == HEADS_PATTERN ? &s->pattern_heat : &s->heat, at,
-                                 v->desk->theme, rows, cols) &&
+                                 v->desk->theme, main.rows, main.cols) &&
                    at.kind == WB_MOUSE_DOUBLE && s->mode == HEADS_GRID) {
             open_pattern(v);
         }
@@ -436,7 +426,7 @@ static bool poll(struct wb_view *v)
 
     changed = wb_headview_poll(v) || changed;
     changed = wb_headview_pattern_poll(v) || changed;
-    return wb_headview_export_poll(v) || changed;
+    return changed;
 }
 
 static void status(const struct wb_view *v, struct wb_str *where, struct wb_str *position)
@@ -504,7 +494,6 @@ static void close(struct wb_view *v)
 
     wb_headview_free_answers(s);
     wb_headview_pattern_free(s);
-    wb_task_drop(s->export_task);
     free(s->value);
     free(s->place);
 }

@@ -14,6 +14,7 @@
 #include "app/core/hash.h"
 #include "app/core/task.h"
 #include "app/probe/heads.h"
+#include "views/box.h"
 #include "views/heat.h"
 #include "views/subject.h"
 #include "views/table.h"
@@ -106,9 +107,6 @@ struct heads {
     struct wb_task *pattern_task;
     struct heads_pattern_work *pattern_work;
     struct wb_err pattern_err;
-
-    struct wb_task *export_task;
-    char export_path[1000];
 };
 
 /* Answers (heads_answers.c) */
@@ -139,11 +137,8 @@ void wb_headview_pattern_free(struct heads *s);
 
 /* Drawing (heads_draw.c) */
 
-struct heads_rect {
-    int row, col, rows, cols;
-};
 struct heads_parts {
-    struct heads_rect main, stats; /* title rows are part of them; stats may have no rows */
+    struct wb_rect main, stats; /* title rows are part of them; stats may have no rows */
 };
 struct heads_parts wb_headview_layout(const struct heads *s, int rows, int cols);
 void wb_headview_draw(const struct wb_view *v, struct wb_canvas *cv);
@@ -156,9 +151,8 @@ extern const struct wb_table_column wb_headview_list_columns[HEADS_LIST_COLUMNS]
 /* How far the work is: "text 41 %", "stopped", "" when all is there. */
 const char *wb_headview_progress(const struct heads *s, char *out, size_t size);
 
-/* Writing to a file (heads_export.c), .csv or .svg; asks before it replaces one. */
+/* Writing to a file (heads_export.c), .csv or .svg (views/save.h). */
 void wb_headview_export(struct wb_view *v, const char *path);
 const char *wb_headview_export_name(const struct wb_view *v, char *out, size_t size);
-bool wb_headview_export_poll(struct wb_view *v);
 
 #endif

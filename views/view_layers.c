@@ -125,8 +125,8 @@ static void set_mode_named(struct wb_view *v, const char *name)
     if (strcmp(name, "states") == 0)
         set_states(v);
     else
-        wb_desk_say(v->desk, WB_MESSAGE_ERROR,
-                    "there is no mode %s: pair, layers, models, states", name);
+        wb_desk_say(v->desk, WB_MESSAGE_ERROR, "there is no mode %s: pair, layers, models, states",
+                    name);
 }
 
 static void set_role(struct wb_view *v, const char *name)
@@ -388,16 +388,6 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
     }
 }
 
-static bool inside(const struct layers_rect *r, const struct wb_mouse *event,
-                   struct wb_mouse *relative)
-{
-    *relative = *event;
-    relative->row -= r->row;
-    relative->col -= r->col;
-    return relative->row >= 0 && relative->row < r->rows && relative->col >= 0 &&
-           relative->col < r->cols;
-}
-
 static void mouse(struct wb_view *v, const struct wb_mouse *event)
 {
     struct layers *s = v->state;
@@ -412,16 +402,15 @@ static void mouse(struct wb_view *v, const struct wb_mouse *event)
     parts = wb_layers_parts(s, v->rows, v->cols);
     if (s->map.rows == 0)
         return;
-    if (inside(&parts.list, event, &at)) {
+    if (wb_rect_hit(&parts.list, event, &at)) {
         s->on_detail = event->kind == WB_MOUSE_PRESS || s->on_detail;
         if (wb_table_mouse(&s->list, at, parts.list.rows, parts.list.cols) == WB_TABLE_OPENED)
             open_cell(v);
         s->list.sort = -1; /* in the order of the model */
         return;
     }
-    parts.map.row++; /* below its title */
-    parts.map.rows--;
-    if (!inside(&parts.map, event, &at))
+    parts.map = wb_rect_below(parts.map, 1);
+    if (!wb_rect_hit(&parts.map, event, &at))
         return;
     s->on_detail = false;
     if (!wb_heat_mouse(heat_of(v), at, v->desk->theme, parts.map.rows, parts.map.cols))
@@ -513,7 +502,7 @@ static bool poll(struct wb_view *v)
 
     changed = wb_layers_poll_answers(v) || changed;
     changed = wb_states_pane_poll(v, &((struct layers *)v->state)->states) || changed;
-    return wb_layers_poll_export(v) || changed;
+    return changed;
 }
 
 static void status(const struct wb_view *v, struct wb_str *where, struct wb_str *position)
@@ -568,7 +557,6 @@ static void close(struct wb_view *v)
     wb_layers_free_map(&s->map);
     wb_layers_free_answers(s);
     wb_states_pane_free(&s->states);
-    wb_task_drop(s->export_task);
 }
 
 static const enum wb_action actions[] = {

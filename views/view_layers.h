@@ -18,6 +18,7 @@
 #include "app/probe/delta.h"
 #include "app/probe/places.h"
 #include "app/probe/similarity.h"
+#include "views/box.h"
 #include "views/desk.h"
 #include "views/heat.h"
 #include "views/states_pane.h"
@@ -125,10 +126,6 @@ struct layers {
     bool on_detail; /* the pane with the focus */
 
     struct states_pane states;
-
-    struct wb_task *export_task;
-    struct layers_export *export_work;
-    char export_path[1000]; /* that the user is asked about */
 };
 
 /* Questions and answers (layers_answers.c) */
@@ -174,11 +171,8 @@ void wb_layers_draw(const struct wb_view *v, struct wb_canvas *cv);
 const char *wb_layers_grade(const struct layers *s, char *out, size_t size);
 /* Where things stand in a view of this size, its own rows and columns; any may have no rows. Title
  * rows of the panes are part of map and detail, the list lies within the detail. */
-struct layers_rect {
-    int row, col, rows, cols;
-};
 struct layers_parts {
-    struct layers_rect map, detail, list;
+    struct wb_rect map, detail, list;
 };
 struct layers_parts wb_layers_parts(const struct layers *s, int rows, int cols);
 void wb_layers_cell(void *user, size_t row, int column, struct wb_table_cell *cell);
@@ -187,11 +181,9 @@ extern const struct wb_table_column wb_layers_columns[LAYERS_LIST_COLUMNS];
 
 /* Writing to a file (layers_export.c) */
 
-/* Begin to write what is shown as the file's name says, .csv or .svg; asks before it replaces a
- * file, says how it went. */
+/* Begin to write what is shown as the file's name says, .csv or .svg (views/save.h). */
 void wb_layers_export(struct wb_view *v, const char *path);
 /* "math-base-relative-l2.svg" */
 const char *wb_layers_export_name(const struct wb_view *v, char *out, size_t size);
-bool wb_layers_poll_export(struct wb_view *v);
 
 #endif

@@ -32,9 +32,9 @@ static void lay_out_left(const struct wb_pipe *p, int rows, int cols, struct wb_
     if (rows - steps - knobs < EDITOR_ROWS_MIN)
         knobs = clamp(rows - steps - EDITOR_ROWS_MIN, 3, knobs);
     editor = rows - steps - knobs;
-    l->pane[WB_PIPE_EDITOR] = (struct wb_pipe_rect){ 0, 0, editor, cols };
-    l->pane[WB_PIPE_STEPS] = (struct wb_pipe_rect){ editor, 0, steps, cols };
-    l->pane[WB_PIPE_KNOBS] = (struct wb_pipe_rect){ editor + steps, 0, knobs, cols };
+    l->pane[WB_PIPE_EDITOR] = (struct wb_rect){ 0, 0, editor, cols };
+    l->pane[WB_PIPE_STEPS] = (struct wb_rect){ editor, 0, steps, cols };
+    l->pane[WB_PIPE_KNOBS] = (struct wb_rect){ editor + steps, 0, knobs, cols };
 }
 
 void wb_pipe_lay_out(const struct wb_pipe *p, int rows, int cols, struct wb_pipe_layout *l)
@@ -44,18 +44,18 @@ void wb_pipe_lay_out(const struct wb_pipe *p, int rows, int cols, struct wb_pipe
     *l = (struct wb_pipe_layout){ .wide = cols >= WB_PIPE_WIDE_COLS };
     if (l->wide) {
         lay_out_left(p, rows, left, l);
-        l->pane[WB_PIPE_PREVIEW] = (struct wb_pipe_rect){ 0, left + 1, rows, cols - left - 1 };
+        l->pane[WB_PIPE_PREVIEW] = (struct wb_rect){ 0, left + 1, rows, cols - left - 1 };
     } else if (p->focus == WB_PIPE_PREVIEW) {
-        l->pane[WB_PIPE_PREVIEW] = (struct wb_pipe_rect){ 0, 0, rows, cols };
+        l->pane[WB_PIPE_PREVIEW] = (struct wb_rect){ 0, 0, rows, cols };
     } else {
         int strip = STRIP_ROWS + wb_pipe_score_lines(p);
 
         lay_out_left(p, rows - strip, cols, l);
-        l->strip = (struct wb_pipe_rect){ rows - strip, 0, strip, cols };
+        l->strip = (struct wb_rect){ rows - strip, 0, strip, cols };
     }
 }
 
-struct wb_pipe_rect wb_pipe_pane_rect(const struct wb_view *v, enum wb_pipe_pane pane)
+struct wb_rect wb_pipe_pane_rect(const struct wb_view *v, enum wb_pipe_pane pane)
 {
     struct wb_pipe_layout l;
 
@@ -137,15 +137,15 @@ static void pipe_draw(const struct wb_view *v, struct wb_canvas *cv)
     }
     wb_pipe_lay_out(p, cv->rows, cv->cols, &l);
     for (int i = 0; i < WB_PIPE_PANES; i++) {
-        const struct wb_pipe_rect *r = &l.pane[i];
+        const struct wb_rect *r = &l.pane[i];
 
-        part = wb_canvas_sub(cv, r->row, r->col, r->rows, r->cols);
+        part = wb_rect_window(cv, r);
         if (r->rows > 0)
             draw[i](p, &part);
     }
     if (l.wide)
         wb_canvas_vline(cv, 0, l.pane[WB_PIPE_PREVIEW].col - 1, cv->rows);
-    part = wb_canvas_sub(cv, l.strip.row, l.strip.col, l.strip.rows, l.strip.cols);
+    part = wb_rect_window(cv, &l.strip);
     if (l.strip.rows > 0)
         wb_pipe_draw_strip(p, &part);
 }
@@ -197,7 +197,7 @@ static void take_from_editor(struct wb_view *v)
 static bool pipe_key(struct wb_view *v, const struct wb_event *event)
 {
     struct wb_pipe *p = v->state;
-    struct wb_pipe_rect r = wb_pipe_pane_rect(v, WB_PIPE_EDITOR);
+    struct wb_rect r = wb_pipe_pane_rect(v, WB_PIPE_EDITOR);
     enum wb_editor_result result;
 
     if (p->chooser.open)
@@ -216,7 +216,7 @@ static void mouse_editor(struct wb_view *v, struct wb_mouse mouse)
 {
     struct wb_pipe *p = v->state;
     struct wb_event event = { .kind = WB_EVENT_MOUSE, .mouse = mouse };
-    struct wb_pipe_rect r = wb_pipe_pane_rect(v, WB_PIPE_EDITOR);
+    struct wb_rect r = wb_pipe_pane_rect(v, WB_PIPE_EDITOR);
 
     if (wb_pipe_is_empty(p) && !p->typing)
         return;
@@ -226,17 +226,16 @@ static void mouse_editor(struct wb_view *v, struct wb_mouse mouse)
         p->typing = true;
 }
 
-static void mouse_preview(struct wb_view *v, struct wb_mouse mouse)
+static void mouse_preview(struct wb_view *v, struct wb_mouse event)
 {
     struct wb_pipe *p = v->state;
-    struct wb_pipe_rect r = wb_pipe_pane_rect(v, WB_PIPE_PREVIEW), d;
+    struct wb_rect r = wb_pipe_pane_rect(v, WB_PIPE_PREVIEW), d;
     struct wb_pipe_parts parts;
+    struct wb_mouse mouse;
 
     wb_pipe_preview_parts(p, r.rows - 1, r.cols, &parts);
     d = parts.detail;
-    mouse.row -= d.row;
-    mouse.col -= d.col;
-    if (d.rows <= 0 || mouse.row < 0 || mouse.col < 0 || mouse.row >= d.rows || mouse.col >= d.cols)
+    if (!wb_rect_hit(&d, &event, &mouse))
         return;
     switch (wb_pipe_detail(p)) {
     case WB_PIPE_LAYERS:
@@ -307,13 +306,10 @@ static void pipe_mouse(struct wb_view *v, const struct wb_mouse *mouse)
         return;
     }
     for (int i = 0; i < WB_PIPE_PANES; i++) {
-        const struct wb_pipe_rect *r = &l.pane[i];
-        struct wb_mouse inside = *mouse;
+        const struct wb_rect *r = &l.pane[i];
+        struct wb_mouse inside;
 
-        inside.row -= r->row;
-        inside.col -= r->col;
-        if (r->rows == 0 || inside.row < 0 || inside.row >= r->rows || inside.col < 0 ||
-            inside.col >= r->cols)
+        if (!wb_rect_hit(r, mouse, &inside))
             continue;
         if (press)
             wb_pipe_focus(p, (enum wb_pipe_pane)i);

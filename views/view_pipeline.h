@@ -30,15 +30,11 @@ enum wb_pipe_mode {
     WB_PIPE_MODES
 };
 
-struct wb_pipe_rect {
-    int row, col, rows, cols; /* rows 0: not shown */
-};
-
 #define WB_PIPE_COLUMNS_MAX 31 /* of the table by layer */
 
 /* Parts of the window; panes with their title rows. */
 struct wb_pipe_layout {
-    struct wb_pipe_rect pane[WB_PIPE_PANES], strip;
+    struct wb_rect pane[WB_PIPE_PANES], strip;
     bool wide;
 };
 
@@ -91,7 +87,7 @@ struct wb_pipe {
 /* Of view_pipeline.c. */
 bool wb_pipe_is_empty(const struct wb_pipe *p); /* there is no text */
 /* Where a pane stands in the view as it was last drawn, its title row included. */
-struct wb_pipe_rect wb_pipe_pane_rect(const struct wb_view *v, enum wb_pipe_pane pane);
+struct wb_rect wb_pipe_pane_rect(const struct wb_view *v, enum wb_pipe_pane pane);
 void wb_pipe_lay_out(const struct wb_pipe *p, int rows, int cols, struct wb_pipe_layout *l);
 void wb_pipe_focus(struct wb_pipe *p, enum wb_pipe_pane pane);
 /* Put the cursor of the editor on a line, from 1. */
@@ -173,7 +169,7 @@ void wb_pipe_say_score(const struct wb_pipe *p, struct wb_str *out);
 /* Of view_pipeline_preview.c. */
 /* Windows within the preview's: what is not shown has no rows. */
 struct wb_pipe_parts {
-    struct wb_pipe_rect summary, scores, detail, reports, problems;
+    struct wb_rect summary, scores, detail, reports, problems;
 };
 void wb_pipe_preview_parts(const struct wb_pipe *p, int rows, int cols,
                            struct wb_pipe_parts *parts);

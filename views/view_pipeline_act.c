@@ -118,7 +118,7 @@ static struct wb_desk_model *put_result(struct wb_view *v)
 bool wb_pipe_open_cell(struct wb_view *v)
 {
     struct wb_pipe *p = v->state;
-    struct wb_pipe_rect r = wb_pipe_pane_rect(v, WB_PIPE_PREVIEW);
+    struct wb_rect r = wb_pipe_pane_rect(v, WB_PIPE_PREVIEW);
     struct wb_pipe_parts parts;
     const char *tensor;
     struct wb_desk_model *m;
@@ -148,7 +148,7 @@ static void editor_key(struct wb_view *v, uint32_t code, unsigned mods, int coun
 {
     struct wb_pipe *p = v->state;
     struct wb_event event = { .kind = WB_EVENT_KEY, .key = { .code = code, .mods = mods } };
-    struct wb_pipe_rect r = wb_pipe_pane_rect(v, WB_PIPE_EDITOR);
+    struct wb_rect r = wb_pipe_pane_rect(v, WB_PIPE_EDITOR);
 
     wb_editor_resize(p->editor, r.rows - 1, r.cols);
     for (int i = 0; i < count; i++)
@@ -196,7 +196,7 @@ static bool act_editor(struct wb_view *v, enum wb_action action, int count)
 static bool act_preview(struct wb_view *v, enum wb_action action, int count)
 {
     struct wb_pipe *p = v->state;
-    struct wb_pipe_rect r = wb_pipe_pane_rect(v, WB_PIPE_PREVIEW);
+    struct wb_rect r = wb_pipe_pane_rect(v, WB_PIPE_PREVIEW);
     struct wb_pipe_parts parts;
     int rows;
 

@@ -25,11 +25,6 @@ static const struct wb_preview_snapshot *figures(const struct wb_pipe *p)
     return &p->desk->doc->now_figures;
 }
 
-static struct wb_canvas window(const struct wb_canvas *cv, const struct wb_pipe_rect *r)
-{
-    return wb_canvas_sub(cv, r->row, r->col, r->rows, r->cols);
-}
-
 static size_t parents_shown(const struct wb_preview_snapshot *s)
 {
     size_t n = 0;
@@ -356,7 +351,7 @@ static int place_scores(const struct wb_pipe *p, int row, int rows, int cols,
     if (take == 0)
         return 0;
     take += take == lines ? 0 : 1; /* a blank row above a block */
-    parts->scores = (struct wb_pipe_rect){ row + (take > lines), 0, take - (take > lines), cols };
+    parts->scores = (struct wb_rect){ row + (take > lines), 0, take - (take > lines), cols };
     return take;
 }
 
@@ -373,22 +368,22 @@ void wb_pipe_preview_parts(const struct wb_pipe *p, int rows, int cols, struct w
     *parts = (struct wb_pipe_parts){ .problems = { rows - problems, 0, problems, cols } };
     if (cols >= DETAIL_COLS) {
         side = side < 56 ? 56 : side > SIDE_COLS - 1 ? SIDE_COLS - 1 : side;
-        parts->summary = (struct wb_pipe_rect){ 0, 0, room, side };
-        parts->detail = (struct wb_pipe_rect){ 0, side + 2, room, cols - side - 2 };
+        parts->summary = (struct wb_rect){ 0, 0, room, side };
+        parts->detail = (struct wb_rect){ 0, side + 2, room, cols - side - 2 };
         own = summary_rows(p, side);
         parts->summary.rows = own < room ? own : room;
         need = own + place_scores(p, own, room - own, side, parts);
         if (room - need - 1 >= REPORT_ROWS_MIN && p->reports.rows > 0) {
-            parts->reports = (struct wb_pipe_rect){ need + 1, 0, room - need - 1, side };
+            parts->reports = (struct wb_rect){ need + 1, 0, room - need - 1, side };
         }
     } else if (p->mode != WB_PIPE_SUMMARY) {
-        parts->detail = (struct wb_pipe_rect){ 0, 0, room, cols };
+        parts->detail = (struct wb_rect){ 0, 0, room, cols };
     } else {
-        parts->summary = (struct wb_pipe_rect){ 0, 0, room, cols };
+        parts->summary = (struct wb_rect){ 0, 0, room, cols };
         parts->summary.rows = own < room ? own : room;
         need = own + place_scores(p, own, room - own, cols, parts);
         if (room - need - 1 >= DETAIL_ROWS_MIN) {
-            parts->detail = (struct wb_pipe_rect){ need + 1, 0, room - need - 1, cols };
+            parts->detail = (struct wb_rect){ need + 1, 0, room - need - 1, cols };
         }
     }
 }
@@ -474,24 +469,24 @@ void wb_pipe_draw_preview(const struct wb_pipe *p, struct wb_canvas *cv)
     wb_pane_note(cv, title.text == NULL ? "PREVIEW" : title.text, note);
     wb_str_free(&title);
     wb_pipe_preview_parts(p, inner.rows, inner.cols, &parts);
-    part = window(&inner, &parts.problems);
+    part = wb_rect_window(&inner, &parts.problems);
     draw_problems(p, &part);
     if (figures(p)->quantities == 0) {
         draw_nothing(p, &inner);
         return;
     }
-    part = window(&inner, &parts.summary);
+    part = wb_rect_window(&inner, &parts.summary);
     if (parts.summary.rows > 0)
         draw_summary(p, &part);
-    part = window(&inner, &parts.scores);
+    part = wb_rect_window(&inner, &parts.scores);
     if (parts.scores.rows > 0 && parts.scores.rows == wb_pipe_score_lines(p))
         wb_pipe_draw_score_lines(p, &part);
     else if (parts.scores.rows > 0)
         wb_pipe_draw_score_block(p, &part);
-    part = window(&inner, &parts.reports);
+    part = wb_rect_window(&inner, &parts.reports);
     if (parts.reports.rows > 0 && p->mode != WB_PIPE_REPORTS)
         wb_pipe_draw_reports(p, &part, false);
-    part = window(&inner, &parts.detail);
+    part = wb_rect_window(&inner, &parts.detail);
     if (parts.detail.rows > 0)
         draw_detail(p, &part);
 }

@@ -324,14 +324,6 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
 
 /* ---- mouse, search, commands ---- */
 
-static bool inside(const struct play_rect *r, const struct wb_mouse *event, struct wb_mouse *at)
-{
-    *at = *event;
-    at->row -= r->row;
-    at->col -= r->col;
-    return at->row >= 0 && at->row < r->rows && at->col >= 0 && at->col < r->cols;
-}
-
 static void mouse_columns(struct wb_view *v, const struct play_layout *l, struct wb_mouse at)
 {
     struct play *p = v->state;
@@ -365,18 +357,18 @@ static void mouse(struct wb_view *v, const struct wb_mouse *event)
     struct wb_mouse at;
 
     catch_up(v);
-    if (inside(&l.prompt, event, &at) && at.row > 0) {
+    if (wb_rect_hit(&l.prompt, event, &at) && at.row > 0) {
         p->focus = press ? PLAY_PROMPT : p->focus;
         p->typing = p->typing || event->kind == WB_MOUSE_DOUBLE;
         inner.mouse = at;
         inner.mouse.row--;
         resize_editor(v);
         wb_editor_event(p->editor, &inner);
-    } else if (inside(&l.settings, event, &at) && press) {
+    } else if (wb_rect_hit(&l.settings, event, &at) && press) {
         p->focus = PLAY_SETTING_ROWS;
         p->typing = false;
         wb_play_click_setting(p, at.row - 1, at.col, l.settings.cols);
-    } else if (inside(&l.columns, event, &at) && p->columns > 0) {
+    } else if (wb_rect_hit(&l.columns, event, &at) && p->columns > 0) {
         p->typing = p->typing && !press;
         mouse_columns(v, &l, at);
     }

@@ -16,6 +16,7 @@
 #include "app/core/hash.h"
 #include "app/core/task.h"
 #include "app/infer/generate.h"
+#include "views/box.h"
 #include "views/desk.h"
 #include "views/editor.h"
 #include "views/view.h"
@@ -113,7 +114,6 @@ struct play {
     struct wb_task *opinion_task;
     bool opinion_due;
     struct wb_err opinion_err; /* code WB_OK: none */
-    char export_path[1000];
 };
 
 /* Of play_run.c: engines, runs and tasks. */
@@ -172,12 +172,9 @@ void wb_play_click_setting(struct play *p, int row, int col, int cols);
 
 /* Of play_draw.c */
 
-struct play_rect {
-    int row, col, rows, cols;
-};
 /* Panes with their title rows. */
 struct play_layout {
-    struct play_rect prompt, settings, columns, readout;
+    struct wb_rect prompt, settings, columns, readout;
     int column_cols; /* of a column, its border included */
     size_t visible;  /* columns that fit */
 };
@@ -195,6 +192,6 @@ size_t wb_play_token_at(const struct play_column *c, int line, int col, int cols
 
 /* All that the columns wrote, as text or (JSON: of a path ".json") with every number; appended. */
 void wb_play_transcript(const struct play *p, bool json, struct wb_str *out);
-void wb_play_export(struct wb_view *v, const char *path);
+void wb_play_export(struct wb_view *v, const char *path); /* views/save.h */
 
 #endif

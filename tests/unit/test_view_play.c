@@ -444,6 +444,7 @@ static void test_export(void **state)
     start();
     settle();
     view_fixture_command(&f, view_fixture_path(&f, "export $D/t.txt"));
+    view_fixture_settle(&f);
     text = wb_read_file(view_fixture_path(&f, "$D/t.txt"), 1 << 20, &n, &err);
     assert_non_null(text);
     assert_non_null(strstr(text, PROMPT));
@@ -454,6 +455,7 @@ static void test_export(void **state)
     keys("n");
     keys("x<C-u>");
     keys(view_fixture_path(&f, "$D/t.json<Enter>"));
+    view_fixture_settle(&f);
     json = wb_json_parse_file(view_fixture_path(&f, "$D/t.json"), 1 << 20, &err);
     assert_non_null(json);
     assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(
