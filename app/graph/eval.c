@@ -16,13 +16,11 @@
 #include "app/graph/select.h"
 
 #define LIST_KEYS_MIN ((uint64_t)1 << 19)
-#define KEPT_PAD_BYTES 512
 
 struct scheduler {
     struct wb_jobs jobs;
     struct wb_context context;
     struct wb_advance how;
-    struct wb_kept_pool *pool; /* may be NULL */
     uint64_t budget_bytes, active_bytes;
     int threads;
     pthread_mutex_t lock;
@@ -102,8 +100,6 @@ static void retire(struct scheduler *s, struct wb_job *job)
 
     job->done = true;
     s->active_bytes -= job->held_bytes;
-    wb_kept_free(s->pool, job->kept);
-    job->kept = NULL;
     wb_job_release(&s->jobs, job);
     while (s->active[i] != job)
         i++;
@@ -139,7 +135,6 @@ static void start_job(struct scheduler *s, struct wb_work *work)
 
     s->active[s->actives++] = job;
     s->active_bytes += job->held_bytes;
-    job->kept = wb_kept_new(s->pool, job->source, job->sources);
     advance(s, job, work);
 }
 
@@ -187,11 +182,8 @@ static void work_loop(void *ctx, int worker)
 
 static void drop_unfinished(struct scheduler *s)
 {
-    for (size_t j = 0; j < s->jobs.jobs; j++) {
+    for (size_t j = 0; j < s->jobs.jobs; j++)
         wb_job_abandon(&s->jobs.job[j]);
-        wb_kept_free(s->pool, s->jobs.job[j].kept);
-        s->jobs.job[j].kept = NULL;
-    }
 }
 
 static int thread_count(const struct wb_eval *how)
@@ -202,26 +194,6 @@ static int thread_count(const struct wb_eval *how)
 static uint64_t budget(const struct wb_eval *how)
 {
     return how->budget_bytes > 0 ? how->budget_bytes : WB_BUDGET_DEFAULT_BYTES;
-}
-
-/* What can be kept between passes: half of the budget, less what jobs hold; no more than the jobs
- * with several passes read. */
-static uint64_t kept_bytes(const struct wb_jobs *jobs, uint64_t budget_bytes)
-{
-    uint64_t most_held = 0, wanted = 0;
-
-    for (size_t j = 0; j < jobs->jobs; j++) {
-        const struct wb_job *job = &jobs->job[j];
-
-        if (job->held_bytes > most_held)
-            most_held = job->held_bytes;
-        if (job->sources > 0) /* with something between the tensors */
-            wanted += job->source_bytes + job->sources * KEPT_PAD_BYTES;
-    }
-    if (most_held > budget_bytes / 2)
-        return 0;
-    budget_bytes = budget_bytes / 2 - most_held;
-    return wanted < budget_bytes ? wanted : budget_bytes;
 }
 
 static void total_bytes(const struct wb_jobs *jobs, uint64_t *read, uint64_t *written)
@@ -248,7 +220,6 @@ static bool run(struct scheduler *s, const struct wb_eval *how)
     s->active = calloc(s->actives_max, sizeof *s->active);
     if (s->active == NULL)
         return wb_fail(s->err, WB_ENOMEM, "no memory for the scheduler");
-    s->pool = wb_kept_pool_new((size_t)kept_bytes(&s->jobs, s->budget_bytes));
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     wb_parallel(s->threads, work_loop, s);
@@ -257,7 +228,6 @@ static bool run(struct scheduler *s, const struct wb_eval *how)
     free(s->active);
     if (s->stopped)
         drop_unfinished(s);
-    wb_kept_pool_free(s->pool);
     return !s->stopped;
 }
 
@@ -308,12 +278,9 @@ bool wb_evaluate_cost(const struct wb_eval *how, const struct wb_target *target,
         if (jobs.job[j].source_bytes > most)
             most = jobs.job[j].source_bytes;
     }
-    /* tiles of a worker (a few hundred KiB for each input), parked output, lists of keys, and what
-     * is kept from pass to pass */
-    cost->memory_bytes =
-        cost->held_bytes + (uint64_t)thread_count(how) * ((uint64_t)4 << 20) +
-        (cost->passes > 1 ? (budget(how) / 4 < most ? budget(how) / 4 : most) : 0) +
-        kept_bytes(&jobs, budget(how));
+    /* tiles of a worker (a few hundred KiB for each input), parked output and lists of keys */
+    cost->memory_bytes = cost->held_bytes + (uint64_t)thread_count(how) * ((uint64_t)4 << 20) +
+                         (cost->passes > 1 ? (budget(how) / 4 < most ? budget(how) / 4 : most) : 0);
     wb_jobs_free(&jobs);
     return ok;
 }

@@ -76,7 +76,6 @@ struct wb_slot {
     size_t element_bytes;
     size_t offset;               /* in the worker's raw area */
     const struct wb_node *guard; /* checked finite as it is read; NULL: not */
-    struct wb_kept_tensor *kept; /* where its tiles stay; NULL: they do not */
 };
 
 struct wb_program {

@@ -232,19 +232,6 @@ static bool plan_target(struct planner *p, struct wb_target_state *t)
     return ok;
 }
 
-static bool list_sources(struct planner *p)
-{
-    struct wb_job *job = p->job;
-
-    job->source = calloc(p->sources.count + 1, sizeof *job->source);
-    if (job->source == NULL)
-        return out_of_memory(p->err);
-    for (size_t i = 0; i < p->sources.size; i++)
-        if (p->sources.slot[i] != NULL)
-            job->source[job->sources++] = p->sources.slot[i];
-    return true;
-}
-
 static bool plan_job(struct wb_jobs *jobs, size_t number, struct wb_err *err)
 {
     struct planner p = { .jobs = jobs, .job = &jobs->job[number], .number = number, .err = err };
@@ -254,8 +241,6 @@ static bool plan_job(struct wb_jobs *jobs, size_t number, struct wb_err *err)
         ok = plan_target(&p, &jobs->target[t]);
     if (ok)
         p.job->depth = job_depth(jobs, p.job);
-    if (p.job->depth > 1 && !jobs->sample)
-        ok = list_sources(&p);
     free(p.sources.slot);
     return ok;
 }
@@ -290,7 +275,6 @@ void wb_jobs_free(struct wb_jobs *jobs)
     for (size_t i = 0; jobs->job != NULL && i < jobs->jobs; i++) {
         free(jobs->job[i].own);
         free(jobs->job[i].use);
-        free(jobs->job[i].source);
         free(jobs->job[i].verified.guard);
     }
     wb_held_table_free(&jobs->table);

@@ -10,7 +10,6 @@
 
 #include "app/graph/eval.h"
 #include "app/graph/held.h"
-#include "app/graph/kept.h"
 #include "app/graph/output.h"
 #include "app/graph/program.h"
 
@@ -43,10 +42,7 @@ struct wb_job {
     size_t owns, uses, own_cap, use_cap;
     uint64_t held_bytes, source_bytes; /* buffers while it runs; bytes of its sources, each once */
     unsigned depth;                    /* passes over its sources */
-    const struct wb_node **source;     /* owned; with more than one pass: those sources */
-    size_t sources;
     /* while it runs */
-    struct wb_kept *kept; /* owned; may be NULL */
     struct wb_pass *pass;
     struct wb_verified verified;
     size_t passes, pass_at, unit_at, outstanding;

@@ -115,13 +115,6 @@ void wb_program_free(struct wb_program *p)
     free(p);
 }
 
-void wb_program_keep(struct wb_program *p, const struct wb_kept *kept)
-{
-    for (size_t i = 0; p->extent == WB_EXTENT_ALL && i < p->slots; i++)
-        if (p->slot[i].view == NULL)
-            p->slot[i].kept = wb_kept_find(kept, p->slot[i].source, &p->geometry);
-}
-
 const struct wb_geometry *wb_program_geometry(const struct wb_program *p)
 {
     return &p->geometry;

@@ -19,7 +19,6 @@
 #include "app/graph/held.h"
 #include "app/graph/node.h"
 
-struct wb_kept;
 struct wb_output;
 
 enum wb_drain_kind {
@@ -88,8 +87,6 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
 /* After a run over everything: add the guards that were checked. False without memory. */
 bool wb_program_verify(const struct wb_program *p, struct wb_verified *verified);
 void wb_program_free(struct wb_program *p); /* NULL is fine */
-/* From now on keep the tiles it reads of the sources in `kept` (borrowed), and take what is there. */
-void wb_program_keep(struct wb_program *p, const struct wb_kept *kept);
 const struct wb_geometry *wb_program_geometry(const struct wb_program *p);
 size_t wb_program_units(const struct wb_program *p);
 const char *wb_program_name(

@@ -3,10 +3,11 @@
 #define WB_GRAPH_TILES_H
 
 #include "app/graph/drain.h"
-#include "app/graph/kept.h"
+
+#define WB_TILE_SHIFT 64
 
 /* Have the tile's bytes of one slot in w->in[slot], until wb_tile_return: up to WB_TILE_SHIFT bytes
- * behind its place in the worker's memory, or where they are kept. */
+ * behind its place in the worker's memory. */
 bool wb_tile_read(const struct wb_program *p, struct wb_work *w, size_t slot, size_t tile,
                   const struct wb_context *cx, struct wb_err *err);
 /* Give back what was borrowed for the slots of the program; after failures too. */

@@ -525,7 +525,6 @@ static bool set_up(struct wave *w)
                                        pass->drains, &job->verified, w->err);
         if (pass->program == NULL)
             return false;
-        wb_program_keep(pass->program, job->kept);
     }
     return true;
 }
