@@ -83,6 +83,7 @@ struct wb_program {
     enum wb_extent extent;
     bool spans;
     bool gapless;         /* entries are numbered by their position in the sample: gaps.c */
+    bool unbounded;       /* a chunk is a whole run: nothing passes through registers */
     bool guards_deferred; /* what is written tells whether all sources are finite: guards.c */
     size_t units;
     struct wb_instr *instr;

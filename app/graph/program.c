@@ -43,6 +43,18 @@ static void place_keys(struct wb_program *p, struct wb_drain *d)
                                                    : 0;
 }
 
+/* Does everything go from packed elements to sums? Where rows are not whole rounds of the lanes of
+ * a sum, it still is worked off in chunks, each of which begins in lane 0. */
+static bool is_unbounded(const struct wb_program *p)
+{
+    if (p->geometry.by_row && p->geometry.columns % WB_LANES != 0)
+        return false;
+    for (size_t i = 0; i < p->instrs; i++)
+        if (p->instr[i].code != WB_CODE_LOAD_PAIR_DRAIN)
+            return false;
+    return true;
+}
+
 struct wb_program *wb_program_new(const struct wb_held_table *table, const struct wb_shape *shape,
                                   enum wb_extent extent, struct wb_drain *const *drain,
                                   size_t drains, const struct wb_verified *verified,
@@ -73,6 +85,7 @@ struct wb_program *wb_program_new(const struct wb_held_table *table, const struc
         return NULL;
     }
     wb_program_close_gaps(p);
+    p->unbounded = is_unbounded(p);
     for (size_t i = 0; i < p->slots; i++) {
         p->slot[i].offset = at;
         at +=
@@ -459,8 +472,9 @@ static bool written_is_finite(const struct wb_program *p, const struct wb_work *
 static bool run_chunk(struct wb_program *p, struct wb_work *w, struct chunk *c, uint64_t end,
                       struct wb_err *err)
 {
-    c->n = p->gapless ? (size_t)(end - c->at < WB_CHUNK ? end - c->at : WB_CHUNK)
-                      : wb_chunk_count(&p->geometry, c->at, end);
+    c->n = p->unbounded ? (size_t)(end - c->at)
+           : p->gapless ? (size_t)(end - c->at < WB_CHUNK ? end - c->at : WB_CHUNK)
+                        : wb_chunk_count(&p->geometry, c->at, end);
     if (!p->guards_deferred && !slots_are_finite(p, w, c))
         return false;
     for (size_t k = 0; k < p->instrs; k++)

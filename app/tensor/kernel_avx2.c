@@ -300,57 +300,54 @@ static inline __m256 unlike(__m256 x, __m256 y)
                         _mm256_andnot_ps(x_zero, _mm256_xor_ps(x, y)));
 }
 
-static void pair_products(size_t n, const float *x, const float *y, double lanes[4][WB_LANES])
+/* Eight lanes of sixteen: with all of them, accumulators would not fit into the registers. */
+static void pair_sums(size_t n, const float *x, const float *y, int lane, double lanes[4][WB_LANES])
 {
-    struct lanes xx = lanes_load(lanes[0]), yy = lanes_load(lanes[1]), xy = lanes_load(lanes[2]);
+    __m256d sum[4][2];
 
-    for (size_t i = 0; i < n; i += WB_LANES)
-        for (int r = 0; r < 4; r++) {
-            __m256d a = four(x + i + 4 * r), b = four(y + i + 4 * r);
+    for (int k = 0; k < 4; k++)
+        for (int u = 0; u < 2; u++)
+            sum[k][u] = _mm256_loadu_pd(lanes[k] + lane + 4 * u);
+    for (size_t i = (size_t)lane; i < n; i += WB_LANES)
+        for (int u = 0; u < 2; u++) {
+            __m256d a = four(x + i + 4 * u), b = four(y + i + 4 * u), d = _mm256_sub_pd(b, a);
 
-            xx.v[r] = _mm256_fmadd_pd(a, a, xx.v[r]);
-            yy.v[r] = _mm256_fmadd_pd(b, b, yy.v[r]);
-            xy.v[r] = _mm256_fmadd_pd(a, b, xy.v[r]);
+            sum[0][u] = _mm256_fmadd_pd(a, a, sum[0][u]);
+            sum[1][u] = _mm256_fmadd_pd(b, b, sum[1][u]);
+            sum[2][u] = _mm256_fmadd_pd(a, b, sum[2][u]);
+            sum[3][u] = _mm256_fmadd_pd(d, d, sum[3][u]);
         }
-    lanes_put(&xx, lanes[0]);
-    lanes_put(&yy, lanes[1]);
-    lanes_put(&xy, lanes[2]);
+    for (int k = 0; k < 4; k++)
+        for (int u = 0; u < 2; u++)
+            _mm256_storeu_pd(lanes[k] + lane + 4 * u, sum[k][u]);
 }
 
-static void pair_differences(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
-                             double lanes[WB_LANES])
+static void pair_counts(size_t n, const float *x, const float *y, struct wb_pair_stats *acc)
 {
-    struct lanes dd = lanes_load(lanes);
     __m256 most = _mm256_setzero_ps();
     uint64_t unequal = 0, opposite = 0;
 
     for (size_t i = 0; i < n; i += WB_LANES) {
         __m256 x0 = _mm256_loadu_ps(x + i), x1 = _mm256_loadu_ps(x + i + 8);
         __m256 y0 = _mm256_loadu_ps(y + i), y1 = _mm256_loadu_ps(y + i + 8);
-        __m256 d0 = _mm256_sub_ps(y0, x0), d1 = _mm256_sub_ps(y1, x1);
+        __m256 d0 = magnitude(_mm256_sub_ps(y0, x0)), d1 = magnitude(_mm256_sub_ps(y1, x1));
 
-        for (int r = 0; r < 4; r++) {
-            __m256d d = half(r < 2 ? d0 : d1, r % 2);
-
-            dd.v[r] = _mm256_fmadd_pd(d, d, dd.v[r]);
-        }
         unequal +=
             count_true(_mm256_cmp_ps(x0, y0, _CMP_NEQ_OQ), _mm256_cmp_ps(x1, y1, _CMP_NEQ_OQ));
         opposite += count_true(unlike(x0, y0), unlike(x1, y1));
-        most = _mm256_max_ps(most, _mm256_max_ps(magnitude(d0), magnitude(d1)));
+        most = _mm256_max_ps(most, _mm256_max_ps(d0, d1));
     }
-    lanes_put(&dd, lanes);
     acc->unequal += unequal;
     acc->same_sign += n - opposite;
     acc->max_abs = greatest(most, acc->max_abs);
 }
 
-/* Two loops: sixteen accumulators and the rest would not fit into sixteen registers. */
 static void pair_finite(size_t n, const float *x, const float *y, struct wb_pair_stats *acc,
                         double lanes[4][WB_LANES])
 {
-    pair_products(n, x, y, lanes);
-    pair_differences(n, x, y, acc, lanes[3]);
+    pair_sums(n, x, y, 0, lanes);
+    pair_sums(n, x, y, 8, lanes);
+    pair_counts(n, x, y, acc);
 }
 
 #include "app/tensor/kernel_tiles.h"

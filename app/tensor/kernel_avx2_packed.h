@@ -191,29 +191,31 @@ static inline __m128 every_other(const char *codes, bool odd)
 }
 
 /* Every other of n pairs: eight accumulators, so that all fits into the registers. */
-static inline void pair_sums_bf16(size_t n, const char *x, const char *y, bool odd, __m128 *most,
-                                  double lanes[4][WB_LANES])
+static inline __m256d pair_sums_bf16(size_t n, const char *x, const char *y, bool odd,
+                                     double lanes[4][WB_LANES])
 {
-    __m256d sum[4][2];
+    const __m256d sign = _mm256_set1_pd(-0.0);
+    __m256d sum[4][2], most = _mm256_setzero_pd();
 
     for (int k = 0; k < 4; k++)
         for (int u = 0; u < 2; u++)
             sum[k][u] = lanes_every_other(lanes[k] + 8 * u + odd);
     for (size_t i = 0; i < n; i += WB_LANES)
         for (int u = 0; u < 2; u++) {
-            __m128 v = every_other(x + 2 * i + 16 * u, odd);
-            __m128 w = every_other(y + 2 * i + 16 * u, odd), delta = _mm_sub_ps(w, v);
-            __m256d a = _mm256_cvtps_pd(v), b = _mm256_cvtps_pd(w), d = _mm256_cvtps_pd(delta);
+            __m256d a = _mm256_cvtps_pd(every_other(x + 2 * i + 16 * u, odd));
+            __m256d b = _mm256_cvtps_pd(every_other(y + 2 * i + 16 * u, odd));
+            __m256d d = _mm256_sub_pd(b, a);
 
             sum[0][u] = _mm256_fmadd_pd(a, a, sum[0][u]);
             sum[1][u] = _mm256_fmadd_pd(b, b, sum[1][u]);
             sum[2][u] = _mm256_fmadd_pd(a, b, sum[2][u]);
             sum[3][u] = _mm256_fmadd_pd(d, d, sum[3][u]);
-            *most = _mm_max_ps(*most, _mm_andnot_ps(_mm_set1_ps(-0.0f), delta));
+            most = _mm256_max_pd(most, _mm256_andnot_pd(sign, d));
         }
     for (int k = 0; k < 4; k++)
         for (int u = 0; u < 2; u++)
             lanes_put_every_other(sum[k][u], lanes[k] + 8 * u + odd);
+    return most;
 }
 
 static inline unsigned count_sum_16(__m256i v)
@@ -223,58 +225,98 @@ static inline unsigned count_sum_16(__m256i v)
 
 #define PACKED_TILE 4096 /* in the first-level cache; few enough for counters of 16 bits */
 
-/* Counts that need no numbers, only codes. false: not all are finite. */
-static bool pair_counts_bf16(size_t n, const char *x, const char *y, struct wb_pair_stats *acc)
+static inline __m256i codes_16(const char *p)
+{
+    return _mm256_loadu_si256((const void *)p);
+}
+
+/* Counts that need no numbers, only codes. */
+static void pair_counts_bf16(size_t n, const char *x, const char *y, struct wb_pair_stats *acc)
 {
     const __m256i zero = _mm256_setzero_si256(), digits = _mm256_set1_epi16(0x7FFF);
-    __m256i most = zero, equal = zero, unlike_signs = zero;
-    uint16_t part[16], greatest_code = 0;
+    __m256i equal = zero, unlike_signs = zero;
 
     for (size_t i = 0; i < n; i += 16) {
-        __m256i a = _mm256_loadu_si256((const void *)(x + 2 * i));
-        __m256i b = _mm256_loadu_si256((const void *)(y + 2 * i));
-        __m256i a_size = _mm256_and_si256(a, digits), b_size = _mm256_and_si256(b, digits);
-        __m256i a_zero = _mm256_cmpeq_epi16(a_size, zero),
-                b_zero = _mm256_cmpeq_epi16(b_size, zero);
+        __m256i a = codes_16(x + 2 * i), b = codes_16(y + 2 * i);
+        __m256i a_zero = _mm256_cmpeq_epi16(_mm256_and_si256(a, digits), zero);
+        __m256i b_zero = _mm256_cmpeq_epi16(_mm256_and_si256(b, digits), zero);
         __m256i both = _mm256_and_si256(a_zero, b_zero), either = _mm256_or_si256(a_zero, b_zero);
         __m256i opposite = _mm256_srai_epi16(_mm256_xor_si256(a, b), 15);
 
-        most = _mm256_max_epu16(most, _mm256_max_epu16(a_size, b_size));
         equal = _mm256_sub_epi16(equal, _mm256_or_si256(_mm256_cmpeq_epi16(a, b), both));
         unlike_signs = _mm256_sub_epi16(
             unlike_signs, _mm256_andnot_si256(both, _mm256_or_si256(either, opposite)));
     }
-    _mm256_storeu_si256((void *)part, most);
-    for (int l = 0; l < 16; l++)
-        greatest_code = part[l] > greatest_code ? part[l] : greatest_code;
-    if (greatest_code >= F32_INF >> 16)
-        return false;
     acc->unequal += n - count_sum_16(equal);
     acc->same_sign += n - count_sum_16(unlike_signs);
+}
+
+/* The same where nothing is zero. false, and nothing done: something is. */
+static bool pair_counts_nonzero_bf16(size_t n, const char *x, const char *y,
+                                     struct wb_pair_stats *acc)
+{
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i least_size = _mm256_set1_epi16(-1), equal = zero, opposite = zero;
+
+    for (size_t i = 0; i < n; i += 16) {
+        __m256i a = codes_16(x + 2 * i), b = codes_16(y + 2 * i);
+        __m256i sizes = _mm256_min_epu16(_mm256_add_epi16(a, a), _mm256_add_epi16(b, b));
+
+        least_size = _mm256_min_epu16(least_size, sizes);
+        equal = _mm256_sub_epi16(equal, _mm256_cmpeq_epi16(a, b));
+        opposite = _mm256_add_epi16(opposite, _mm256_srli_epi16(_mm256_xor_si256(a, b), 15));
+    }
+    if (_mm256_movemask_epi8(_mm256_cmpeq_epi16(least_size, zero)) != 0)
+        return false;
+    acc->unequal += n - count_sum_16(equal);
+    acc->same_sign += n - count_sum_16(opposite);
+    return true;
+}
+
+/* Was every x and y finite? Of squares nothing cancels. */
+static bool pair_was_finite(double lanes[4][WB_LANES])
+{
+    double sum = 0;
+
+    for (int l = 0; l < WB_LANES; l++)
+        sum += lanes[0][l] + lanes[1][l];
+    return sum < (double)INFINITY;
+}
+
+/* n: a multiple of WB_LANES. false, and nothing done: not all are finite. */
+static bool pair_tile_bf16(size_t n, const char *x, const char *y, struct wb_pair_stats *acc,
+                           double lanes[4][WB_LANES])
+{
+    double sums[4][WB_LANES], part[4];
+    __m256d most;
+
+    memcpy(sums, lanes, sizeof sums);
+    most = _mm256_max_pd(pair_sums_bf16(n, x, y, false, sums), pair_sums_bf16(n, x, y, true, sums));
+    if (!pair_was_finite(sums))
+        return false;
+    memcpy(lanes, sums, sizeof sums);
+    _mm256_storeu_pd(part, most);
+    for (int i = 0; i < 4; i++)
+        acc->max_abs = part[i] > (double)acc->max_abs ? (float)part[i] : acc->max_abs;
+    if (!pair_counts_nonzero_bf16(n, x, y, acc))
+        pair_counts_bf16(n, x, y, acc);
     return true;
 }
 
 static void pair_stats_bf16(size_t n, const void *x, const void *y, struct wb_pair_stats *acc,
                             double lanes[4][WB_LANES])
 {
-    __m128 most = _mm_setzero_ps();
-
     for (size_t start = 0; start < n; start += PACKED_TILE) {
         const char *a = (const char *)x + 2 * start, *b = (const char *)y + 2 * start;
         size_t len = n - start < PACKED_TILE ? n - start : PACKED_TILE;
         size_t i = len / WB_LANES * WB_LANES;
 
-        if (pair_counts_bf16(i, a, b, acc)) {
-            pair_sums_bf16(i, a, b, false, &most, lanes);
-            pair_sums_bf16(i, a, b, true, &most, lanes);
-        } else {
+        if (!pair_tile_bf16(i, a, b, acc, lanes))
             i = 0;
-        }
         for (; i < len; i++)
             pair_element(decode_bf16(load16(a, i)), decode_bf16(load16(b, i)), acc, lanes,
                          i % WB_LANES);
     }
-    acc->max_abs = greatest(_mm256_set_m128(most, most), acc->max_abs);
     pair_close(n, acc, lanes);
 }
 #define HAVE_PAIR_STATS_BF16

@@ -1,8 +1,8 @@
 /* app/tensor/kernel_avx512_pairs.h - AVX-512: statistics of pairs, of floats and packed.
  *
  * A conversion to double takes one step from memory and three from a register (the halves of which
- * have to be brought into place first), so a tile is widened into a block in the first-level cache
- * and summed from there. A square of what is finite is finite in double: whether all of a tile was
+ * have to be brought into place first), so a packed tile is widened into a block in the first-level
+ * cache and summed from there. A square of what is finite is finite in double: whether all of a tile was
  * finite shows in its sums, which are dropped if not.
  *
  * Part of kernel_avx512.c, with its target and its helpers. */
@@ -13,7 +13,7 @@
 
 /* Of each 32 elements the even ones, then the odd ones. */
 struct pair_tile {
-    float x[PAIR_TILE], y[PAIR_TILE], delta[PAIR_TILE];
+    float x[PAIR_TILE], y[PAIR_TILE];
 };
 
 struct pair_sums {
@@ -36,11 +36,11 @@ static inline struct lanes pair_lanes(const float *x, size_t i, bool parted)
                            _mm512_cvtps_pd(_mm256_loadu_ps(b)) };
 }
 
-static inline void pair_add_16(const float *x, const float *y, const float *delta, size_t i,
-                               bool parted, struct pair_sums *s)
+static inline void pair_add_16(const float *x, const float *y, size_t i, bool parted,
+                               struct pair_sums *s)
 {
     struct lanes a = pair_lanes(x, i, parted), b = pair_lanes(y, i, parted);
-    struct lanes d = pair_lanes(delta, i, parted);
+    struct lanes d = { _mm512_sub_pd(b.a, a.a), _mm512_sub_pd(b.b, a.b) };
 
     s->of[0] = lanes_add_product(s->of[0], a, a);
     s->of[1] = lanes_add_product(s->of[1], b, b);
@@ -71,7 +71,6 @@ static bool pair_tile_floats(size_t n, const float *x, const float *y, struct wb
 {
     __m512 most = _mm512_setzero_ps();
     uint64_t unequal = 0, opposite = 0;
-    float delta[PAIR_TILE];
     struct pair_sums sums;
 
     for (size_t i = 0; i < n; i += WB_LANES) {
@@ -80,7 +79,6 @@ static bool pair_tile_floats(size_t n, const float *x, const float *y, struct wb
         __mmask16 y_zero = _mm512_cmpeq_ps_mask(w, _mm512_setzero_ps());
         __mmask16 signs = _mm512_movepi32_mask(_mm512_castps_si512(_mm512_xor_ps(v, w)));
 
-        _mm512_storeu_ps(delta + i, d);
         most = max_magnitude(most, d);
         unequal += count_true(_mm512_cmpneq_ps_mask(v, w));
         opposite += (unsigned)__builtin_popcount(unlike(x_zero, y_zero, signs));
@@ -88,7 +86,7 @@ static bool pair_tile_floats(size_t n, const float *x, const float *y, struct wb
     for (int k = 0; k < 4; k++)
         sums.of[k] = lanes_load(lanes[k]);
     for (size_t i = 0; i < n; i += WB_LANES)
-        pair_add_16(x, y, delta, i, false, &sums);
+        pair_add_16(x, y, i, false, &sums);
     if (!pair_was_finite(&sums))
         return false;
     for (int k = 0; k < 4; k++)
@@ -144,7 +142,7 @@ static inline void store_parted(__m512 even, __m512 odd, float *to)
     _mm512_storeu_ps(to + 16, odd);
 }
 
-/* Widen n pairs, a multiple of 32, into the tile, with their differences and what needs only codes. */
+/* Widen n pairs, a multiple of 32, into the tile; the largest difference, and what needs only codes. */
 static inline void pair_open(size_t n, const char *x, const char *y, struct pair_tile *tile,
                              struct wb_pair_stats *acc)
 {
@@ -165,7 +163,6 @@ static inline void pair_open(size_t n, const char *x, const char *y, struct pair
 
         store_parted(v_even, v_odd, tile->x + i);
         store_parted(w_even, w_odd, tile->y + i);
-        store_parted(even, odd, tile->delta + i);
         most[0] = max_magnitude(most[0], even);
         most[1] = max_magnitude(most[1], odd);
         equal += (unsigned)__builtin_popcount(_mm512_cmpeq_epi16_mask(v, w) | (x_zero & y_zero));
@@ -188,8 +185,8 @@ static bool pair_tile_bf16(size_t n, const char *x, const char *y, struct wb_pai
     for (int k = 0; k < 4; k++)
         sums.of[k] = lanes_load_parted(lanes[k]);
     for (size_t i = 0; i < n; i += 32) {
-        pair_add_16(tile.x, tile.y, tile.delta, i, true, &sums);
-        pair_add_16(tile.x, tile.y, tile.delta, i + 16, true, &sums);
+        pair_add_16(tile.x, tile.y, i, true, &sums);
+        pair_add_16(tile.x, tile.y, i + 16, true, &sums);
     }
     if (!pair_was_finite(&sums))
         return false;

@@ -63,7 +63,8 @@ static inline void stats_close(size_t n, struct wb_stats *acc, double lanes[2][W
 static inline void pair_element(float x, float y, struct wb_pair_stats *acc,
                                 double lanes[4][WB_LANES], size_t lane)
 {
-    float delta = y - x, magnitude = element_abs(delta);
+    double delta = (double)y - (double)x;
+    float magnitude = element_abs((float)delta); /* as that of y - x in float32 */
 
     if (!is_finite(x) || !is_finite(y)) {
         acc->skipped++;
@@ -74,7 +75,7 @@ static inline void pair_element(float x, float y, struct wb_pair_stats *acc,
     lanes[0][lane] += (double)x * (double)x;
     lanes[1][lane] += (double)y * (double)y;
     lanes[2][lane] += (double)x * (double)y;
-    lanes[3][lane] += (double)delta * (double)delta;
+    lanes[3][lane] = fma(delta, delta, lanes[3][lane]); /* rounded once, as vectors do it */
     acc->max_abs = magnitude > acc->max_abs ? magnitude : acc->max_abs;
 }
 

@@ -63,7 +63,7 @@ struct wb_stats {
  * sign(y), zeros agree with zeros. unequal: as numbers, -0 == +0. */
 struct wb_pair_stats {
     uint64_t count, skipped, same_sign, unequal;
-    double xx, yy, xy, dd; /* sums of x^2, y^2, xy, (y - x)^2; y - x formed in f32 */
+    double xx, yy, xy, dd; /* sums of x^2, y^2, xy, (y - x)^2; y - x formed in double */
     float max_abs;         /* of y - x */
 };
 
