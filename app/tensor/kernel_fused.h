@@ -138,30 +138,33 @@ static void sum_of(size_t n, size_t k, const float *const *x, float *out)
 #undef LOOP
 }
 
-/* max(x y, low), for a low that is neither NaN nor -0: then the equal case is `low` itself. */
-static inline float mul_max_plain(float x, float y, float low)
+/* max(v, low) but for the sign of a zero, for a low that is no NaN; a NaN stays as it is. */
+static inline float at_least(float v, float low)
 {
-    float v = x * y, r = v > low ? v : low;
-
-    return v == v ? r : v;
+    return low > v ? low : v;
 }
 
+/* low is not -0. With +0 no zero is negative, which shows in the sum of such zeros alone. */
 static void tally(size_t n, size_t k, const float *const *x, const float *y, float low, float than,
-                  float *sum, float *above){
-#define LOOP(count)                                            \
-    EACH(i, n)                                                 \
-    {                                                          \
-        float first = mul_max_plain(x[0][i], y[i], low);       \
-        float total = first, number = element_gt(first, than); \
-                                                               \
-        for (int j = 1; j < (count); j++) {                    \
-            float v = mul_max_plain(x[j][i], y[i], low);       \
-                                                               \
-            total += v;                                        \
-            number += element_gt(v, than);                     \
-        }                                                      \
-        sum[i] = quiet(total);                                 \
-        above[i] = number;                                     \
+                  float *sum, float *above)
+{
+    const float start = low == 0.0f ? 0.0f : -0.0f; /* -0 + x is x */
+
+#define LOOP(count)                                  \
+    EACH(i, n)                                       \
+    {                                                \
+        float first = at_least(x[0][i] * y[i], low); \
+        float total = start + first;                 \
+        int number = first > than;                   \
+                                                     \
+        for (int j = 1; j < (count); j++) {          \
+            float v = at_least(x[j][i] * y[i], low); \
+                                                     \
+            total += v;                              \
+            number += v > than;                      \
+        }                                            \
+        sum[i] = quiet(total);                       \
+        above[i] = (float)number;                    \
     }
     OF_MANY(LOOP, k)
 #undef LOOP
@@ -174,11 +177,17 @@ static void tally(size_t n, size_t k, const float *const *x, const float *y, flo
         out[i] = element_##name(x[i], y) != 0.0f ? yes : no;                                    \
     }
 
-STEP(gt) STEP(lt) STEP(ge) STEP(le) STEP(eq) STEP(ne)
+STEP(gt)
+STEP(lt) STEP(ge) STEP(le) STEP(eq) STEP(ne)
 
     static void mul_div_max(size_t n, const float *x, const float *y, const float *z, float low,
                             float *out)
 {
+    if (low > 0.0f) { /* zeros apart */
+        EACH(i, n)
+        out[i] = quiet(x[i] * y[i] / at_least(z[i], low));
+        return;
+    }
     EACH(i, n)
     out[i] = element_div(element_mul(x[i], y[i]), element_max(z[i], low));
 }

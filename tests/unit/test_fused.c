@@ -177,6 +177,7 @@ static void test_packed_equals_widened(void **state)
 static void check_many(const struct wb_kernels *k, const struct wb_kernels *one,
                        const struct data *d, size_t n, size_t odd)
 {
+    static const float low[] = { 0.5f, 0, -0.5f };
     const float *x[WB_MANY], *y = d->y + odd;
     float a[MOST], sum[MOST], above[MOST], got[MOST], got2[MOST];
     size_t many = 1 + n % WB_MANY;
@@ -189,21 +190,23 @@ static void check_many(const struct wb_kernels *k, const struct wb_kernels *one,
     k->sum_of(n, many, x, got);
     if (many > 1) /* one is no sum: a NaN in it may be made quiet */
         same(got, sum, n, k->name, "sum_of");
-    for (size_t j = 0; j < many; j++) {
-        one->mul_max(n, x[j], y, 0.5f, a);
-        if (j == 0)
-            memcpy(sum, a, n * sizeof *sum);
-        else
-            one->binary[WB_BINARY_add](n, sum, a, sum);
-        one->binary_vs[WB_BINARY_gt](n, a, 1, a);
-        if (j == 0)
-            memcpy(above, a, n * sizeof *above);
-        else
-            one->binary[WB_BINARY_add](n, above, a, above);
+    for (size_t i = 0; i < sizeof low / sizeof low[0]; i++) {
+        for (size_t j = 0; j < many; j++) {
+            one->mul_max(n, x[j], y, low[i], a);
+            if (j == 0)
+                memcpy(sum, a, n * sizeof *sum);
+            else
+                one->binary[WB_BINARY_add](n, sum, a, sum);
+            one->binary_vs[WB_BINARY_gt](n, a, 1, a);
+            if (j == 0)
+                memcpy(above, a, n * sizeof *above);
+            else
+                one->binary[WB_BINARY_add](n, above, a, above);
+        }
+        k->tally(n, many, x, y, low[i], 1, got, got2);
+        same(got, sum, n, k->name, "tally, sums");
+        same(got2, above, n, k->name, "tally, counts");
     }
-    k->tally(n, many, x, y, 0.5f, 1, got, got2);
-    same(got, sum, n, k->name, "tally, sums");
-    same(got2, above, n, k->name, "tally, counts");
 }
 
 static void check_scalars(const struct wb_kernels *k, const struct wb_kernels *one,
