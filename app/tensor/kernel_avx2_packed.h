@@ -165,57 +165,36 @@ static void widen_sub_topkeep_bf16(size_t n, const void *src, const float *y, ui
 
 /* --- statistics of packed pairs -------------------------------------------------------------- */
 
-/* Lanes 0, 2, 4 and 6 of those at `lanes`. */
-static inline __m256d lanes_every_other(const double *lanes)
+#define PACKED_TILE 2048 /* widened in the first-level cache; few enough for counters of 16 bits */
+
+/* Of each 16 elements the even ones, then the odd ones: as far as it goes without moving anything
+ * from one half of a register to the other. Sums stand in the same order. */
+struct pair_tile {
+    float x[PACKED_TILE], y[PACKED_TILE];
+};
+
+static inline size_t parted(size_t lane)
 {
-    return _mm256_set_pd(lanes[6], lanes[4], lanes[2], lanes[0]);
+    return lane % 2 * (WB_LANES / 2) + lane / 2;
 }
 
-static inline void lanes_put_every_other(__m256d v, double *lanes)
+static void lanes_part(double lanes[4][WB_LANES], double to[4][WB_LANES])
 {
-    double part[4];
-
-    _mm256_storeu_pd(part, v);
-    for (int i = 0; i < 4; i++)
-        lanes[2 * i] = part[i];
-}
-
-/* The even or the odd elements of 8 codes, widened. Not of 16: taking a register apart costs as much
- * as converting it. */
-static inline __m128 every_other(const char *codes, bool odd)
-{
-    __m128i v = _mm_loadu_si128((const void *)codes);
-
-    return _mm_castsi128_ps(odd ? _mm_andnot_si128(_mm_set1_epi32(0xFFFF), v)
-                                : _mm_slli_epi32(v, 16));
-}
-
-/* Every other of n pairs: eight accumulators, so that all fits into the registers. */
-static inline __m256d pair_sums_bf16(size_t n, const char *x, const char *y, bool odd,
-                                     double lanes[4][WB_LANES])
-{
-    const __m256d sign = _mm256_set1_pd(-0.0);
-    __m256d sum[4][2], most = _mm256_setzero_pd();
-
     for (int k = 0; k < 4; k++)
-        for (int u = 0; u < 2; u++)
-            sum[k][u] = lanes_every_other(lanes[k] + 8 * u + odd);
-    for (size_t i = 0; i < n; i += WB_LANES)
-        for (int u = 0; u < 2; u++) {
-            __m256d a = _mm256_cvtps_pd(every_other(x + 2 * i + 16 * u, odd));
-            __m256d b = _mm256_cvtps_pd(every_other(y + 2 * i + 16 * u, odd));
-            __m256d d = _mm256_sub_pd(b, a);
+        for (size_t l = 0; l < WB_LANES; l++)
+            to[k][parted(l)] = lanes[k][l];
+}
 
-            sum[0][u] = _mm256_fmadd_pd(a, a, sum[0][u]);
-            sum[1][u] = _mm256_fmadd_pd(b, b, sum[1][u]);
-            sum[2][u] = _mm256_fmadd_pd(a, b, sum[2][u]);
-            sum[3][u] = _mm256_fmadd_pd(d, d, sum[3][u]);
-            most = _mm256_max_pd(most, _mm256_andnot_pd(sign, d));
-        }
+static void lanes_join(double from[4][WB_LANES], double lanes[4][WB_LANES])
+{
     for (int k = 0; k < 4; k++)
-        for (int u = 0; u < 2; u++)
-            lanes_put_every_other(sum[k][u], lanes[k] + 8 * u + odd);
-    return most;
+        for (size_t l = 0; l < WB_LANES; l++)
+            lanes[k][l] = from[k][parted(l)];
+}
+
+static inline __m256i codes_16(const char *p)
+{
+    return _mm256_loadu_si256((const void *)p);
 }
 
 static inline unsigned count_sum_16(__m256i v)
@@ -223,14 +202,23 @@ static inline unsigned count_sum_16(__m256i v)
     return (unsigned)count_sum(_mm256_madd_epi16(v, _mm256_set1_epi16(1)));
 }
 
-#define PACKED_TILE 4096 /* in the first-level cache; few enough for counters of 16 bits */
-
-static inline __m256i codes_16(const char *p)
+static inline __m256 even_floats(__m256i codes)
 {
-    return _mm256_loadu_si256((const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(codes, 16));
 }
 
-/* Counts that need no numbers, only codes. */
+static inline __m256 odd_floats(__m256i codes)
+{
+    return _mm256_castsi256_ps(_mm256_andnot_si256(_mm256_set1_epi32(0xFFFF), codes));
+}
+
+static inline void store_parted(__m256 even, __m256 odd, float *to)
+{
+    _mm256_storeu_ps(to, even);
+    _mm256_storeu_ps(to + 8, odd);
+}
+
+/* Counts where zeros may be among the n pairs of codes. */
 static void pair_counts_bf16(size_t n, const char *x, const char *y, struct wb_pair_stats *acc)
 {
     const __m256i zero = _mm256_setzero_si256(), digits = _mm256_set1_epi16(0x7FFF);
@@ -247,30 +235,38 @@ static void pair_counts_bf16(size_t n, const char *x, const char *y, struct wb_p
         unlike_signs = _mm256_sub_epi16(
             unlike_signs, _mm256_andnot_si256(both, _mm256_or_si256(either, opposite)));
     }
-    acc->unequal += n - count_sum_16(equal);
-    acc->same_sign += n - count_sum_16(unlike_signs);
+    acc->unequal = n - count_sum_16(equal);
+    acc->same_sign = n - count_sum_16(unlike_signs);
 }
 
-/* The same where nothing is zero. false, and nothing done: something is. */
-static bool pair_counts_nonzero_bf16(size_t n, const char *x, const char *y,
-                                     struct wb_pair_stats *acc)
+/* Widen n pairs, a multiple of 16, into the tile; what needs no sums into acc. */
+static void pair_open(size_t n, const char *x, const char *y, struct pair_tile *tile,
+                      struct wb_pair_stats *acc)
 {
     const __m256i zero = _mm256_setzero_si256();
     __m256i least_size = _mm256_set1_epi16(-1), equal = zero, opposite = zero;
+    __m256 most = _mm256_setzero_ps();
 
     for (size_t i = 0; i < n; i += 16) {
         __m256i a = codes_16(x + 2 * i), b = codes_16(y + 2 * i);
+        __m256 a_even = even_floats(a), a_odd = odd_floats(a);
+        __m256 b_even = even_floats(b), b_odd = odd_floats(b);
+        __m256 even = magnitude(_mm256_sub_ps(b_even, a_even));
+        __m256 odd = magnitude(_mm256_sub_ps(b_odd, a_odd));
         __m256i sizes = _mm256_min_epu16(_mm256_add_epi16(a, a), _mm256_add_epi16(b, b));
 
+        store_parted(a_even, a_odd, tile->x + i);
+        store_parted(b_even, b_odd, tile->y + i);
+        most = _mm256_max_ps(most, _mm256_max_ps(even, odd));
         least_size = _mm256_min_epu16(least_size, sizes);
         equal = _mm256_sub_epi16(equal, _mm256_cmpeq_epi16(a, b));
         opposite = _mm256_add_epi16(opposite, _mm256_srli_epi16(_mm256_xor_si256(a, b), 15));
     }
+    acc->max_abs = greatest(most, 0);
+    acc->unequal = n - count_sum_16(equal);
+    acc->same_sign = n - count_sum_16(opposite);
     if (_mm256_movemask_epi8(_mm256_cmpeq_epi16(least_size, zero)) != 0)
-        return false;
-    acc->unequal += n - count_sum_16(equal);
-    acc->same_sign += n - count_sum_16(opposite);
-    return true;
+        pair_counts_bf16(n, x, y, acc);
 }
 
 /* Was every x and y finite? Of squares nothing cancels. */
@@ -283,40 +279,45 @@ static bool pair_was_finite(double lanes[4][WB_LANES])
     return sum < (double)INFINITY;
 }
 
-/* n: a multiple of WB_LANES. false, and nothing done: not all are finite. */
+/* n: a multiple of WB_LANES, at most PACKED_TILE. false, and nothing done: not all are finite. */
 static bool pair_tile_bf16(size_t n, const char *x, const char *y, struct wb_pair_stats *acc,
-                           double lanes[4][WB_LANES])
+                           double sums[4][WB_LANES])
 {
-    double sums[4][WB_LANES], part[4];
-    __m256d most;
+    struct wb_pair_stats part;
+    struct pair_tile tile;
+    double next[4][WB_LANES];
 
-    memcpy(sums, lanes, sizeof sums);
-    most = _mm256_max_pd(pair_sums_bf16(n, x, y, false, sums), pair_sums_bf16(n, x, y, true, sums));
-    if (!pair_was_finite(sums))
+    pair_open(n, x, y, &tile, &part);
+    memcpy(next, sums, sizeof next);
+    pair_sums(n, tile.x, tile.y, 0, next);
+    pair_sums(n, tile.x, tile.y, 8, next);
+    if (!pair_was_finite(next))
         return false;
-    memcpy(lanes, sums, sizeof sums);
-    _mm256_storeu_pd(part, most);
-    for (int i = 0; i < 4; i++)
-        acc->max_abs = part[i] > (double)acc->max_abs ? (float)part[i] : acc->max_abs;
-    if (!pair_counts_nonzero_bf16(n, x, y, acc))
-        pair_counts_bf16(n, x, y, acc);
+    memcpy(sums, next, sizeof next);
+    acc->unequal += part.unequal;
+    acc->same_sign += part.same_sign;
+    acc->max_abs = part.max_abs > acc->max_abs ? part.max_abs : acc->max_abs;
     return true;
 }
 
 static void pair_stats_bf16(size_t n, const void *x, const void *y, struct wb_pair_stats *acc,
                             double lanes[4][WB_LANES])
 {
+    double sums[4][WB_LANES];
+
+    lanes_part(lanes, sums);
     for (size_t start = 0; start < n; start += PACKED_TILE) {
         const char *a = (const char *)x + 2 * start, *b = (const char *)y + 2 * start;
         size_t len = n - start < PACKED_TILE ? n - start : PACKED_TILE;
         size_t i = len / WB_LANES * WB_LANES;
 
-        if (!pair_tile_bf16(i, a, b, acc, lanes))
+        if (!pair_tile_bf16(i, a, b, acc, sums))
             i = 0;
         for (; i < len; i++)
-            pair_element(decode_bf16(load16(a, i)), decode_bf16(load16(b, i)), acc, lanes,
-                         i % WB_LANES);
+            pair_element(decode_bf16(load16(a, i)), decode_bf16(load16(b, i)), acc, sums,
+                         parted(i % WB_LANES));
     }
+    lanes_join(sums, lanes);
     pair_close(n, acc, lanes);
 }
 #define HAVE_PAIR_STATS_BF16
