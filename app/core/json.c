@@ -134,6 +134,13 @@ double wb_json_number(const cJSON *object, const char *key, double fallback)
     return cJSON_IsNumber(item) ? item->valuedouble : fallback;
 }
 
+bool wb_json_flag(const cJSON *object, const char *key, bool fallback)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+
+    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : fallback;
+}
+
 bool wb_json_whole(const cJSON *value, uint64_t *out)
 {
     if (!cJSON_IsNumber(value) || !(value->valuedouble >= 0 && value->valuedouble <= 0x1p53) ||

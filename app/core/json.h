@@ -17,6 +17,7 @@ cJSON *wb_json_parse_file(const char *path, size_t max, struct wb_err *err);
 /* Fields of an object; a missing one, or one of another type, gives the fallback. */
 const char *wb_json_text(const cJSON *object, const char *key, const char *fallback);
 double wb_json_number(const cJSON *object, const char *key, double fallback);
+bool wb_json_flag(const cJSON *object, const char *key, bool fallback);
 /* A number that is a whole one in [0, 2^53]; false otherwise. */
 bool wb_json_whole(const cJSON *value, uint64_t *out);
 

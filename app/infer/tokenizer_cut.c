@@ -177,13 +177,6 @@ static bool bert(const struct wb_text_step *s, const char *text, size_t n, bool 
 
 /* --- reading them ------------------------------------------------------------------------------ */
 
-static bool flag(const cJSON *json, const char *key, bool fallback)
-{
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, key);
-
-    return cJSON_IsBool(value) ? cJSON_IsTrue(value) : fallback;
-}
-
 static bool read_behaviour(const cJSON *json, enum wb_split_how *how, struct wb_err *err)
 {
     static const struct {
@@ -214,11 +207,11 @@ static bool pattern_step(const char *pattern, struct wb_text_step *out, struct w
 static bool read_metaspace(const cJSON *json, struct wb_arena *arena, struct wb_text_step *out,
                            struct wb_err *err)
 {
-    const char *scheme = wb_json_text(json, "prepend_scheme",
-                                      flag(json, "add_prefix_space", true) ? "always" : "never");
+    const char *scheme = wb_json_text(
+        json, "prepend_scheme", wb_json_flag(json, "add_prefix_space", true) ? "always" : "never");
 
     out->cut = metaspace;
-    out->split = flag(json, "split", true);
+    out->split = wb_json_flag(json, "split", true);
     out->always = strcmp(scheme, "always") == 0;
     out->prefix = strcmp(scheme, "first") == 0;
     out->text = wb_arena_strdup(arena, wb_json_text(json, "replacement", METASPACE));
@@ -233,10 +226,10 @@ static bool read_metaspace(const cJSON *json, struct wb_arena *arena, struct wb_
 static bool read_byte_level(const cJSON *json, struct wb_text_step *out, struct wb_err *err)
 {
     out->cut = byte_level;
-    out->prefix = flag(json, "add_prefix_space", true);
-    if (flag(json, "use_regex", true))
+    out->prefix = wb_json_flag(json, "add_prefix_space", true);
+    if (wb_json_flag(json, "use_regex", true))
         out->regex = wb_regex_new(BYTE_LEVEL_PATTERN, false, err);
-    return out->regex != NULL || !flag(json, "use_regex", true);
+    return out->regex != NULL || !wb_json_flag(json, "use_regex", true);
 }
 
 static bool read_chars(const cJSON *json, const char *type, struct wb_text_step *out,
@@ -250,7 +243,8 @@ static bool read_chars(const cJSON *json, const char *type, struct wb_text_step 
     }
     if (strcmp(type, "Digits") == 0) {
         out->is = wb_char_is_numeric;
-        out->how = flag(json, "individual_digits", false) ? WB_CUT_ISOLATED : WB_CUT_CONTIGUOUS;
+        out->how =
+            wb_json_flag(json, "individual_digits", false) ? WB_CUT_ISOLATED : WB_CUT_CONTIGUOUS;
         return true;
     }
     out->is = wb_char_is_punctuation;
@@ -274,7 +268,7 @@ static bool read_one(const cJSON *json, const char *type, struct wb_arena *arena
     }
     if (strcmp(type, "Split") == 0) {
         out->cut = cut_pattern;
-        out->invert = flag(json, "invert", false);
+        out->invert = wb_json_flag(json, "invert", false);
         out->regex = wb_pattern_read(json, err);
         return out->regex != NULL && read_behaviour(json, &out->how, err);
     }

@@ -11,11 +11,6 @@
 #define ADDED_MAX ((size_t)1 << 20)
 #define WORD_CHARS_MAX 100
 
-static bool flag(const cJSON *json, const char *key)
-{
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, key));
-}
-
 static bool read_id(const cJSON *value, int32_t *id, struct wb_err *err)
 {
     uint64_t whole;
@@ -199,9 +194,9 @@ static bool read_bpe(struct wb_tokenizer *t, const cJSON *model, struct wb_err *
     char name[8];
 
     t->model = wb_bpe_encode;
-    t->fuse_unk = flag(model, "fuse_unk");
-    t->byte_fallback = flag(model, "byte_fallback");
-    t->ignore_merges = flag(model, "ignore_merges");
+    t->fuse_unk = wb_json_flag(model, "fuse_unk", false);
+    t->byte_fallback = wb_json_flag(model, "byte_fallback", false);
+    t->ignore_merges = wb_json_flag(model, "ignore_merges", false);
     for (unsigned b = 0; b < 256; b++) {
         snprintf(name, sizeof name, "<0x%02X>", b);
         t->byte_token[b] = wb_words_find(&t->vocab, name, strlen(name));
@@ -256,11 +251,11 @@ static bool read_added(struct wb_tokenizer *t, const cJSON *json, struct wb_adde
     if (content == NULL || content[0] == '\0')
         return wb_fail(err, WB_EFORMAT, "no content");
     *out = (struct wb_added_token){ .text = wb_arena_strdup(&t->arena, content),
-                                    .single_word = flag(json, "single_word"),
-                                    .lstrip = flag(json, "lstrip"),
-                                    .rstrip = flag(json, "rstrip"),
-                                    .normalized = flag(json, "normalized"),
-                                    .special = flag(json, "special") };
+                                    .single_word = wb_json_flag(json, "single_word", false),
+                                    .lstrip = wb_json_flag(json, "lstrip", false),
+                                    .rstrip = wb_json_flag(json, "rstrip", false),
+                                    .normalized = wb_json_flag(json, "normalized", false),
+                                    .special = wb_json_flag(json, "special", false) };
     if (out->text == NULL)
         return wb_fail(err, WB_ENOMEM, "no memory for an added token");
     if (!read_id(cJSON_GetObjectItemCaseSensitive(json, "id"), &out->id, err))

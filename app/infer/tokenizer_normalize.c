@@ -187,20 +187,13 @@ static bool bert(const struct wb_text_step *s, const char *text, size_t n, struc
 
 /* --- reading them ------------------------------------------------------------------------------ */
 
-static bool flag(const cJSON *json, const char *key, bool fallback)
-{
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, key);
-
-    return cJSON_IsBool(value) ? cJSON_IsTrue(value) : fallback;
-}
-
 static void read_bert(const cJSON *json, struct wb_text_step *out)
 {
     out->normalize = bert;
-    out->lower = flag(json, "lowercase", true);
-    out->clean = flag(json, "clean_text", true);
-    out->chinese = flag(json, "handle_chinese_chars", true);
-    out->accents = flag(json, "strip_accents", out->lower); /* null: as lowercase */
+    out->lower = wb_json_flag(json, "lowercase", true);
+    out->clean = wb_json_flag(json, "clean_text", true);
+    out->chinese = wb_json_flag(json, "handle_chinese_chars", true);
+    out->accents = wb_json_flag(json, "strip_accents", out->lower); /* null: as lowercase */
 }
 
 static bool copy(struct wb_arena *arena, const char *text, const char **out, struct wb_err *err)
@@ -241,8 +234,8 @@ static bool read_one(const cJSON *json, const char *type, struct wb_arena *arena
         out->normalize = strip_accents;
     } else if (strcmp(type, "Strip") == 0) {
         out->normalize = strip;
-        out->left = flag(json, "strip_left", true);
-        out->right = flag(json, "strip_right", true);
+        out->left = wb_json_flag(json, "strip_left", true);
+        out->right = wb_json_flag(json, "strip_right", true);
     } else if (strcmp(type, "BertNormalizer") == 0) {
         read_bert(json, out);
     } else if (strcmp(type, "ByteLevel") == 0) {
