@@ -128,6 +128,9 @@ struct wb_desk_model *wb_desk_current(const struct wb_desk *desk);
 /* What it is compared with: `other`, else a marked one, else the one it says it comes from, else
  * the first of its shapes; NULL when there is none. */
 struct wb_desk_model *wb_desk_other(const struct wb_desk *desk);
+/* Have *id, `current` or `other`, be the next open model behind `from` that is not `skip` (0: any);
+ * false: there is none. */
+bool wb_desk_step(struct wb_desk *desk, uint64_t *id, uint64_t from, uint64_t skip);
 
 /* The result of a request to the console's worker, moved to the caller; NULL: not there yet. */
 struct wb_worker_event *wb_desk_take_event(struct wb_desk *desk, uint64_t id);

@@ -352,3 +352,21 @@ struct wb_desk_model *wb_desk_other(const struct wb_desk *desk)
     }
     return NULL;
 }
+
+bool wb_desk_step(struct wb_desk *desk, uint64_t *id, uint64_t from, uint64_t skip)
+{
+    size_t at = 0;
+
+    while (at < desk->models && desk->model[at]->id != from)
+        at++;
+    for (size_t i = 1; i <= desk->models; i++) {
+        const struct wb_desk_model *m = desk->model[(at + i) % desk->models];
+
+        if (m->id == skip || m->model == NULL)
+            continue;
+        *id = m->id;
+        desk->version++;
+        return true;
+    }
+    return false;
+}

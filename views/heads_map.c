@@ -9,7 +9,8 @@ static void fill_map(struct heads *s)
     const double *grid = wb_headview_grid(s, s->stat);
     int n = s->answer->layers * s->answer->heads;
 
-    s->value = realloc(s->value, ((size_t)n + 1) * sizeof *s->value);
+    free(s->value);
+    s->value = calloc((size_t)n + 1, sizeof *s->value);
     for (int i = 0; s->value != NULL && i < n; i++)
         s->value[i] = grid == NULL ? wb_heat_missing() : (float)grid[i];
     /* What was not worked out yet is no number that came out wrong. */
@@ -28,7 +29,7 @@ static void set_range(struct heads *s)
     s->heat.min = natural ? (float)info->low : 0;
     s->heat.max = natural ? (float)info->high : 1;
     s->heat.diverging = (natural && info->low < 0) || s->stat == HEADS_ABLATION_STAT;
-    s->heat.automatic = !natural || s->fixed;
+    s->heat.automatic = !natural || s->range_flipped;
     s->heat.quantity = wb_headview_stat_name(s->stat);
 }
 
@@ -77,7 +78,8 @@ static void fill_list(struct heads *s)
 {
     int n = s->answer->layers * s->answer->heads;
 
-    s->place = realloc(s->place, ((size_t)n + 1) * sizeof *s->place);
+    free(s->place);
+    s->place = calloc((size_t)n + 1, sizeof *s->place);
     if (s->place == NULL) {
         wb_table_set_rows(&s->list, 0);
         return;

@@ -56,7 +56,8 @@ static void add_action(struct help *h, const struct wb_frame *f, const struct wb
 static void add_frame(struct help *h, const struct wb_frame *f, const struct wb_view_ops *ops)
 {
     add(h, true, "", "Everywhere");
-    add(h, false, "1..9 0", "a screen by its number, 0 is the tenth; a number before a movement repeats it");
+    add(h, false, "1..9 0",
+        "a screen by its number, 0 is the tenth; a number before a movement repeats it");
     for (int i = 1; i < WB_ACTION_COUNT; i++)
         if (wb_action_of_frame((enum wb_action)i) && !wb_view_handles(ops, (enum wb_action)i))
             add_action(h, f, ops, (enum wb_action)i);

@@ -53,25 +53,6 @@ static void follow_stat(struct wb_view *v)
     wb_table_select(&s->stats, (size_t)s->stat, wb_table_page(&s->stats, parts.stats.rows - 1));
 }
 
-static void next_model(struct wb_view *v)
-{
-    struct wb_desk *d = v->desk;
-    size_t at = 0;
-
-    while (at < d->models && d->model[at]->id != d->current)
-        at++;
-    for (size_t i = 1; i <= d->models; i++) {
-        const struct wb_desk_model *m = d->model[(at + i) % d->models];
-
-        if (m->model == NULL)
-            continue;
-        d->current = m->id;
-        d->version++;
-        catch_up(v);
-        return;
-    }
-}
-
 /* The head of the list's line is the one under the cursor of the map. */
 static void take_place(struct heads *s)
 {
@@ -245,7 +226,7 @@ static bool act_on_panes(struct wb_view *v, enum wb_action action, int count)
         return true;
     }
     if (action == WB_ACTION_RANGE) {
-        s->fixed = !s->fixed;
+        s->range_flipped = !s->range_flipped;
         wb_headview_prepare(v);
         return true;
     }
@@ -312,7 +293,8 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
     case WB_ACTION_BACK:
         return back(v);
     case WB_ACTION_MODEL_NEXT:
-        next_model(v);
+        if (wb_desk_step(v->desk, &v->desk->current, v->desk->current, 0))
+            catch_up(v);
         return true;
     case WB_ACTION_JUMP:
         jump(v);

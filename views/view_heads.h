@@ -83,7 +83,7 @@ struct heads {
     enum heads_order order;
     int stat;           /* shown */
     bool on_list;       /* the pane with the focus */
-    bool fixed;         /* the range: see heads_prepare */
+    bool range_flipped; /* automatic instead of natural */
     unsigned long seen; /* version of the desk */
 
     struct wb_hash model; /* asked about */

@@ -158,31 +158,13 @@ static void step_role(struct wb_view *v, int by)
         wb_layers_step_role(v, by);
 }
 
-/* The next open model after *id that is not `skip`. */
-static void next_model(struct wb_view *v, uint64_t *id, uint64_t from, uint64_t skip)
-{
-    struct wb_desk *d = v->desk;
-    size_t at = 0;
-
-    while (at < d->models && d->model[at]->id != from)
-        at++;
-    for (size_t i = 1; i <= d->models; i++) {
-        const struct wb_desk_model *m = d->model[(at + i) % d->models];
-
-        if (m->id == skip || m->model == NULL)
-            continue;
-        *id = m->id;
-        d->version++;
-        catch_up(v);
-        return;
-    }
-}
-
 static void next_other(struct wb_view *v)
 {
     const struct wb_desk_model *other = wb_desk_other(v->desk);
 
-    next_model(v, &v->desk->other, other == NULL ? v->desk->current : other->id, v->desk->current);
+    if (wb_desk_step(v->desk, &v->desk->other, other == NULL ? v->desk->current : other->id,
+                     v->desk->current))
+        catch_up(v);
 }
 
 /* ---- further ---- */
@@ -378,7 +360,8 @@ static bool act(struct wb_view *v, enum wb_action action, int count)
         step_role(v, action == WB_ACTION_ROLE_NEXT ? count : -count);
         return true;
     case WB_ACTION_MODEL_NEXT:
-        next_model(v, &v->desk->current, v->desk->current, 0);
+        if (wb_desk_step(v->desk, &v->desk->current, v->desk->current, 0))
+            catch_up(v);
         return true;
     case WB_ACTION_OTHER_NEXT:
         next_other(v);
