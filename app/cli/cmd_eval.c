@@ -6,6 +6,7 @@
 #include "app/cli/cli.h"
 #include "app/cli/out.h"
 #include "app/cli/script.h"
+#include "app/cli/subject.h"
 #include "app/cli/ticker.h"
 #include "app/core/json.h"
 #include "app/infer/score.h"
@@ -23,13 +24,7 @@ static const struct wb_option options[] = {
       .kind = WB_OPTION_FILE,
       .value = "FILE",
       .doc = "safetensors with images [n,c,h,w] and labels [n]: accuracy" },
-    { .name = "window",
-      .kind = WB_OPTION_NUMBER,
-      .value = "N",
-      .min = 1,
-      .max = 1 << 20,
-      .whole = true,
-      .doc = "tokens of a window (default: the context less one, at most 2047)" },
+    WB_CLI_WINDOW,
     { .name = "limit",
       .kind = WB_OPTION_NUMBER,
       .value = "N",

@@ -1,7 +1,7 @@
 return {
   name = "circuits", kind = "inspect",
-  doc = "Attention heads by their weights alone: norms, QK and OV circuits, copying, composition, dead heads, and how "
-    .. "alike the kv groups are.",
+  doc = "Attention heads by their weights alone: norms, QK and OV circuits, copying, dead heads, how alike the kv "
+    .. "groups are, and if asked composition.",
   paper = "transformer-circuits.pub/2021/framework",
   cost = "small products for each head; copying takes vocabulary * hidden^2 once",
   params = {
