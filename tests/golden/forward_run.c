@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "lua/bind/families.h"
+#include "tests/golden/widened.h"
 
 #define TOLERANCE 1e-4 /* float32 sums in another order; 1e-6 is usual */
 
@@ -94,26 +95,6 @@ void *room(size_t n, size_t size)
 
     assert_non_null(p);
     return p;
-}
-
-/* The model with all its tensors as float32, as a run with --dtype f32 would write it. */
-static struct wb_model *widened(struct wb_model *model)
-{
-    struct wb_err err;
-    struct wb_model *draft = wb_model_derive(model, &err);
-
-    assert_non_null(draft);
-    for (size_t i = 0; i < wb_model_count(model); i++) {
-        const struct wb_entry *e = wb_model_entry(model, i);
-        struct wb_node *wide = wb_node_as(e->node, WB_DTYPE_F32, &err);
-
-        assert_non_null(wide);
-        assert_true(wb_model_set(draft, e->name, wide, &err));
-        wb_node_unref(wide);
-    }
-    assert_true(wb_model_freeze(draft, &err));
-    wb_model_unref(model);
-    return draft;
 }
 
 void run_open(struct run *r, const char *name, const char *path, const char *stack)

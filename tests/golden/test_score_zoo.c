@@ -5,6 +5,7 @@
  * rounded. */
 #include "app/infer/score.h"
 #include "tests/golden/made.h"
+#include "tests/golden/widened.h"
 
 #define ZOO "tests/data/zoo/"
 #define EVAL ZOO "eval/"
@@ -106,26 +107,6 @@ static int check_model(struct wb_model *model, const char *name, const cJSON *me
     wb_tokenizer_free(t);
     wb_net_close(net);
     return wrong;
-}
-
-/* All tensors as float32, as a run with --dtype F32 would write them. */
-static struct wb_model *widened(struct wb_model *model)
-{
-    struct wb_err err;
-    struct wb_model *draft = wb_model_derive(model, &err);
-
-    assert_non_null(draft);
-    for (size_t i = 0; i < wb_model_count(model); i++) {
-        const struct wb_entry *e = wb_model_entry(model, i);
-        struct wb_node *wide = wb_node_as(e->node, WB_DTYPE_F32, &err);
-
-        assert_non_null(wide);
-        assert_true(wb_model_set(draft, e->name, wide, &err));
-        wb_node_unref(wide);
-    }
-    assert_true(wb_model_freeze(draft, &err));
-    wb_model_unref(model);
-    return draft;
 }
 
 static void test_models(void **state)
