@@ -52,11 +52,11 @@ static bool find(struct wb_task *task, void *ctx, struct wb_err *err)
     return wb_difference_find(&c->how, c->a, c->b, &c->list, err);
 }
 
-void wb_models_drop_comparison(struct models_comparison *v)
+void wb_models_drop_comparison(struct models_comparison *c)
 {
-    wb_task_drop(v->task);
-    wb_task_drop(v->exact_task);
-    *v = (struct models_comparison){ .a = 0 };
+    wb_task_drop(c->task);
+    wb_task_drop(c->exact_task);
+    *c = (struct models_comparison){ .a = 0 };
 }
 
 void wb_models_want_comparison(struct wb_view *v)

@@ -42,12 +42,6 @@ static inline __m256d four(const float *x)
     return _mm256_cvtps_pd(_mm_loadu_ps(x));
 }
 
-/* The lower or the upper four of eight. */
-static inline __m256d half(__m256 v, int upper)
-{
-    return _mm256_cvtps_pd(upper ? _mm256_extractf128_ps(v, 1) : _mm256_castps256_ps128(v));
-}
-
 /* --- bfloat16 -------------------------------------------------------------------------------- */
 
 /* The codes of eight numbers, one in each 32 bits; of NaNs the one given. */
