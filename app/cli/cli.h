@@ -24,9 +24,9 @@ struct wb_cli {
 
 /* All commands in the order of the help, NULL-terminated. */
 extern const struct wb_cli_command *const wb_cli_commands[];
-extern const struct wb_cli_command wb_cmd_workbench, wb_cmd_show, wb_cmd_tensors, wb_cmd_diff, wb_cmd_similarity,
-    wb_cmd_run, wb_cmd_plugins, wb_cmd_verify, wb_cmd_help, wb_cmd_eval, wb_cmd_generate,
-    wb_cmd_heads;
+extern const struct wb_cli_command wb_cmd_workbench, wb_cmd_show, wb_cmd_tensors, wb_cmd_diff,
+    wb_cmd_similarity, wb_cmd_run, wb_cmd_plugins, wb_cmd_verify, wb_cmd_help, wb_cmd_eval,
+    wb_cmd_generate, wb_cmd_heads;
 
 /* What the program around the commands provides. */
 struct wb_cli_host {

@@ -102,9 +102,9 @@ struct wb_heads_how {
     bool text, repeated, weights, retrieval; /* which parts */
     bool composition; /* weights, and a large product for every pair of layers: minutes for billions
                        * of parameters */
-    int top;                                 /* keys of a head's set (I5.3); 0: 32 */
-    int local;                               /* tokens; 0: 32 */
-    uint64_t seed;                           /* of random tokens and baselines */
+    int top;          /* keys of a head's set (I5.3); 0: 32 */
+    int local;        /* tokens; 0: 32 */
+    uint64_t seed;    /* of random tokens and baselines */
     bool (*report)(void *ctx, const struct wb_heads *so_far); /* false cancels; may be NULL */
     void *ctx;
 };

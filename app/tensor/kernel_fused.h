@@ -178,7 +178,8 @@ static void tally(size_t n, size_t k, const float *const *x, const float *y, flo
     }
 
 STEP(gt)
-STEP(lt) STEP(ge) STEP(le) STEP(eq) STEP(ne)
+STEP(lt)
+STEP(ge) STEP(le) STEP(eq) STEP(ne)
 
     static void mul_div_max(size_t n, const float *x, const float *y, const float *z, float low,
                             float *out)

@@ -12,12 +12,12 @@
 #include "app/core/io.h"
 #include "app/store/safetensors.h"
 
-#define CHECK(condition)                                                                          \
-    do {                                                                                          \
-        if (!(condition)) {                                                                       \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                       \
-            abort();                                                                              \
-        }                                                                                         \
+#define CHECK(condition)                                                    \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                        \
+        }                                                                   \
     } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -61,7 +61,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 #define BATCH 1000 /* inputs between two looks at the clock */
 
 /* Headers to start from; the data behind them is zeros. */
-static const struct { const char *json; size_t data;
+static const struct {
+    const char *json;
+    size_t data;
 } seeds[] = {
     { "{}", 0 },
     { "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_"
@@ -138,8 +140,10 @@ static size_t mutate(uint8_t *buf, size_t size)
         if (pos < size)
             buf[pos] = (uint8_t)draw(256);
         return size;
-    case 2: return splice(buf, size, pos, n, "");
-    default: return splice(buf, size, pos, n, words[draw(sizeof words / sizeof words[0])]);
+    case 2:
+        return splice(buf, size, pos, n, "");
+    default:
+        return splice(buf, size, pos, n, words[draw(sizeof words / sizeof words[0])]);
     }
 }
 
