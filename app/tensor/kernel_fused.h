@@ -170,19 +170,8 @@ static void tally(size_t n, size_t k, const float *const *x, const float *y, flo
 #undef LOOP
 }
 
-#define STEP(name)                                                                              \
-    static void step_##name(size_t n, const float *x, float y, float yes, float no, float *out) \
-    {                                                                                           \
-        EACH(i, n)                                                                              \
-        out[i] = element_##name(x[i], y) != 0.0f ? yes : no;                                    \
-    }
-
-STEP(gt)
-STEP(lt)
-STEP(ge) STEP(le) STEP(eq) STEP(ne)
-
-    static void mul_div_max(size_t n, const float *x, const float *y, const float *z, float low,
-                            float *out)
+static void mul_div_max(size_t n, const float *x, const float *y, const float *z, float low,
+                        float *out)
 {
     if (low > 0.0f) { /* zeros apart */
         EACH(i, n)
@@ -192,6 +181,21 @@ STEP(ge) STEP(le) STEP(eq) STEP(ne)
     EACH(i, n)
     out[i] = element_div(element_mul(x[i], y[i]), element_max(z[i], low));
 }
+
+#define STEP(name)                                                                              \
+    static void step_##name(size_t n, const float *x, float y, float yes, float no, float *out) \
+    {                                                                                           \
+        EACH(i, n)                                                                              \
+        out[i] = element_##name(x[i], y) != 0.0f ? yes : no;                                    \
+    }
+
+STEP(gt)
+STEP(lt)
+STEP(ge)
+STEP(le)
+STEP(eq)
+STEP(ne)
+#undef STEP
 
 #ifndef HAVE_FMA_NARROW_BF16
 static void fma_narrow_bf16(size_t n, const float *x, float a, const float *z, void *dst)
