@@ -107,6 +107,7 @@ cat "$dir"/1b-*/model.safetensors >/dev/null
 for round in $(seq "$rounds"); do
     say "round $round of $rounds"
     timed cp cp "$a" "$out/copy"
+    timed dd-fsync dd if="$a" of="$out/copy" bs=1M conv=fsync status=none
     merge linear
     merge ties
     timed cat cat "$a" "$b"
@@ -143,6 +144,8 @@ table()
     echo '| --- | --- | --- | --- | --- |'
     ratio_row 'linear of three 1.2 B models / cp of one' linear cp 1.0
     ratio_row 'ties of base and three 1.2 B models / cp of one' ties cp 3.0
+    ratio_row 'linear, which ends on the disk / dd of one to the disk (conv=fsync)' linear dd-fsync 1.0
+    ratio_row 'ties, which ends on the disk / dd of one to the disk (conv=fsync)' ties dd-fsync 3.0
     ratio_row 'diff of two 1.2 B models / cat of both' diff cat 1.2
     row 'ties of base and three 2.0 B models, --memory 256MB: peak anonymous memory' \
         $((ties_anonymous / 1024)) 400 MiB "$(best ties-2b) s"
