@@ -17,6 +17,7 @@
 #include "app/core/json.h"
 #include "app/infer/forward.h"
 #include "lua/bind/families.h"
+#include "tests/golden/widened.h"
 
 #define ZOO "tests/data/zoo/"
 #define ZOO_FIGURES "tests/data/goldens/zoo/golden.json"
@@ -85,26 +86,6 @@ static inline int zoo_teardown(void **state)
     return 0;
 }
 
-/* The model with all its tensors as float32: the reference does not round what an adapter makes. */
-static inline struct wb_model *zoo_widened(struct wb_model *model)
-{
-    struct wb_err err;
-    struct wb_model *draft = wb_model_derive(model, &err);
-
-    assert_non_null(draft);
-    for (size_t i = 0; i < wb_model_count(model); i++) {
-        const struct wb_entry *e = wb_model_entry(model, i);
-        struct wb_node *wide = wb_node_as(e->node, WB_DTYPE_F32, &err);
-
-        assert_non_null(wide);
-        assert_true(wb_model_set(draft, e->name, wide, &err));
-        wb_node_unref(wide);
-    }
-    assert_true(wb_model_freeze(draft, &err));
-    wb_model_unref(model);
-    return draft;
-}
-
 /* budget: bytes for weights; 0: enough. */
 static inline struct wb_net *zoo_open_within(const char *path, int threads, size_t budget)
 {
@@ -116,7 +97,7 @@ static inline struct wb_net *zoo_open_within(const char *path, int threads, size
     if (model == NULL)
         fail_msg("%s", err.msg);
     if (strchr(path, '+') != NULL)
-        model = zoo_widened(model);
+        model = widened(model);
     net = wb_net_open(model, NULL, &how, &err);
     if (net == NULL)
         fail_msg("%s", err.msg);

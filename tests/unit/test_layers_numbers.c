@@ -14,6 +14,7 @@
 
 #include "tests/unit/layers_view.h"
 #include "tests/unit/xml.h"
+#include "views/save.h"
 
 #define CSV_DIGITS 1e-8 /* of %.9g, relative */
 
@@ -394,6 +395,7 @@ static void test_export(void **state)
 static void test_export_asks(void **state)
 {
     struct view_fixture f;
+    struct wb_str one = { 0 }, two = { 0 };
     char *text, keys_of[300], path[200];
 
     (void)state;
@@ -416,6 +418,17 @@ static void test_export_asks(void **state)
     keys(&f, "<Esc>");
     export_to(&f, "no/such/folder.svg");
     view_fixture_shows(&f, "folder.svg");
+    /* one at a time, and not without a question in the middle of it */
+    wb_str_add(&one, "1");
+    wb_str_add(&two, "2");
+    wb_save_text(wb_frame_view(f.frame), view_fixture_path(&f, "$D/one.txt"), &one);
+    assert_non_null(strstr(wb_desk_worry(f.desk), "being written"));
+    wb_save_text(wb_frame_view(f.frame), view_fixture_path(&f, "$D/two.txt"), &two);
+    assert_int_equal(two.len, 0);
+    view_fixture_settle(&f);
+    assert_null(wb_desk_worry(f.desk));
+    assert_true(wb_is_file(view_fixture_path(&f, "$D/one.txt")));
+    assert_false(wb_is_file(view_fixture_path(&f, "$D/two.txt")));
     f.desk->options.read_only = true;
     export_to(&f, "more.svg");
     view_fixture_shows(&f, "read-only");
