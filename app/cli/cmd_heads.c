@@ -405,16 +405,13 @@ const struct wb_cli_command wb_cmd_heads = {
     .operands_min = 1,
     .operands_max = 1,
     .summary = "what each attention head looks at, writes and is for",
-    .details =
-        "On a text: where heads look (entropy, distance, sink, ...), how much they write, which "
-        "keys\n"
-        "layers have in common. On random tokens: induction, and retrieval of a needle. By "
-        "weights\n"
-        "alone: norms and the circuits QK and OV, copying, dead heads; composition, which is slow, "
-        "when\n"
-        "--stat asks for it. A line a head, \"layer.head\"; --json and --csv give all other "
-        "statistics.\n"
-        "MODEL may be a pipeline (a .lua file): its model is looked at as a run would write it.",
+    .details = "On a text: where heads look (entropy, distance, sink, ...), how much they\n"
+               "write, which keys layers have in common. On random tokens: induction, and\n"
+               "retrieval of a needle. By weights alone: norms and the circuits QK and OV,\n"
+               "copying, dead heads; composition, which is slow, when --stat asks for it.\n"
+               "A line a head, \"layer.head\"; --json and --csv give all that was worked out.\n"
+               "MODEL may be a pipeline (a .lua file): its model is looked at as a run would\n"
+               "write it.",
     .option = options,
     .opens_models = true,
     .cancels = true,
