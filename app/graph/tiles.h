@@ -4,7 +4,7 @@
 
 #include "app/graph/drain.h"
 
-#define WB_TILE_SHIFT 64
+#define WB_TILE_SHIFT 64 /* bytes that a tile may be moved by, clear of its source */
 
 /* Have the tile's bytes of one slot in w->in[slot], until wb_tile_return: up to WB_TILE_SHIFT bytes
  * behind its place in the worker's memory. */

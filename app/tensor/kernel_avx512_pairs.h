@@ -2,8 +2,8 @@
  *
  * A conversion to double takes one step from memory and three from a register (the halves of which
  * have to be brought into place first), so a packed tile is widened into a block in the first-level
- * cache and summed from there. A square of what is finite is finite in double: whether all of a tile was
- * finite shows in its sums, which are dropped if not.
+ * cache and summed from there. A square of what is finite is finite in double: whether a tile was
+ * finite all over shows in its sums, which are dropped if not.
  *
  * Part of kernel_avx512.c, with its target and its helpers. */
 #ifndef WB_TENSOR_KERNEL_AVX512_PAIRS_H
@@ -142,7 +142,7 @@ static inline void store_parted(__m512 even, __m512 odd, float *to)
     _mm512_storeu_ps(to + 16, odd);
 }
 
-/* Widen n pairs, a multiple of 32, into the tile; the largest difference, and what needs only codes. */
+/* Widen n pairs, a multiple of 32, into the tile; what needs no sums into acc. */
 static inline void pair_open(size_t n, const char *x, const char *y, struct pair_tile *tile,
                              struct wb_pair_stats *acc)
 {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make bench` runs: speed as ratios to cp and cat in the same run, and memory.
+# What `make bench` runs: speed as ratios to cp, dd and cat in the same run, and memory.
 #
 # Models are made once under WB_BENCH_DIR (about 26 GB; outputs need 6 GB more). The page cache is
 # warm, two threads, the commands take turns, WB_BENCH_ROUNDS (5) each; outputs are removed and the
